@@ -63,7 +63,7 @@ impl Denial {
         self
     }
 
-    /// Names the limit policies that were violated (RateLimit draft, `violated-policies`).
+    /// Names the limit policies that were violated (`RateLimit` draft, `violated-policies`).
     pub fn with_violated_policies(mut self, names: Vec<Arc<str>>) -> Self {
         self.extra_mut().violated_policies = names;
         self

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 /// Media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
-/// 429, RateLimit fields draft 11 §6.
+/// 429, `RateLimit` fields draft 11 §6.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
-/// 503 for lowered capacity, RateLimit fields draft 11 §6.
+/// 503 for lowered capacity, `RateLimit` fields draft 11 §6.
 const REDUCED_CAPACITY: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
 
 /// The name of a status as used in `/problems/{name}`: its reason phrase in kebab case.

@@ -90,6 +90,7 @@ reasons! {
     RequestContentEncoding "request.content_encoding" 415,
     WireExpect "wire.expect" 417,
     RouteHost "route.host" 421,
+    ObjectPreconditionFailed "object.precondition_failed" 412,
     IdempotencyMismatch "idempotency.mismatch" 422,
     WireHeadTooLarge "wire.head_too_large" 431,
     LimitAddress "limit.address" 429,

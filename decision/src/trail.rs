@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// At most this many evaluations are kept of one request.
 pub const EVALUATIONS_MAX: usize = 48;
+/// As many as a request has that goes all the way: one allocation.
+const EVALUATIONS_USUAL: usize = 12;
 /// At most this many alerts are kept of one request.
 pub const ALERTS_MAX: usize = 16;
 
@@ -106,7 +108,7 @@ impl Trail {
             clock,
             opened: now,
             stage_began: now,
-            evaluations: Vec::with_capacity(12),
+            evaluations: Vec::new(),
             alerts: Vec::new(),
             caller: None,
             operation: None,
@@ -192,6 +194,9 @@ impl Trail {
         let now = self.clock.monotonic();
         let took = now.saturating_sub(self.stage_began);
         self.stage_began = now;
+        if self.evaluations.capacity() == 0 {
+            self.evaluations.reserve(EVALUATIONS_USUAL);
+        }
         if self.evaluations.len() < EVALUATIONS_MAX {
             self.evaluations.push(Evaluation { stage, verdict, reason, facts, took });
         }

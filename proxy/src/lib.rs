@@ -1,1 +1,34 @@
-//! Bytes in, bytes out.
+// SPDX-License-Identifier: Apache-2.0
+//! Bytes in, bytes out: listeners, client connections, upstream connections, deadlines, drain.
+//!
+//! Invariants: what goes to an upstream was taken out of a [`portcullis_pipeline::Cleared`] or a
+//! [`portcullis_pipeline::Lookup`]; every connection, buffer and wait has a maximum; an answer that breaks off
+//! upstream breaks off at the client, and never looks whole; a connection whose framing is in doubt is not used
+//! again; everything of one request stays on one core.
+//!
+//! Deliberately absent: any decision about a request, TLS, HTTP/2, upgrades.
+
+mod body;
+mod caps;
+mod config;
+mod connection;
+mod deadline;
+mod drain;
+mod gate;
+mod listener;
+mod origin;
+mod stream;
+mod tasks;
+mod upstream;
+mod worker;
+
+pub use body::RequestBody;
+pub use config::{BODY_GRACE, BodyBounds, Config, ConnectionBounds, Event, Events, HeadBounds};
+pub use drain::{Drained, Running, StartError};
+pub use gate::{Binding, Revision};
+pub use origin::UpstreamOrigin;
+pub use upstream::answer::ResponseBody;
+pub use upstream::{Target, TargetError, UpstreamConfig, Upstreams};
+
+#[cfg(test)]
+mod tests;

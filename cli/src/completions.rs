@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `portcullis completions SHELL`.
+
+use crate::arguments::{Arguments, CompletionsOptions};
+use crate::outcome::Failure;
+use clap::CommandFactory;
+use std::process::ExitCode;
+
+pub(crate) fn run(options: &CompletionsOptions) -> Result<ExitCode, Failure> {
+    clap_complete::generate(options.shell, &mut Arguments::command(), "portcullis", &mut std::io::stdout());
+    Ok(ExitCode::SUCCESS)
+}

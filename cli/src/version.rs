@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `portcullis version`.
+
+use crate::arguments::Format;
+use crate::outcome::Failure;
+use std::process::ExitCode;
+
+pub(crate) fn run(format: Format) -> Result<ExitCode, Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    match format {
+        Format::Human => println!("portcullis {version}"),
+        Format::Json => println!("{}", serde_json::json!({"schema": "portcullis/version/v1", "version": version})),
+    }
+    Ok(ExitCode::SUCCESS)
+}

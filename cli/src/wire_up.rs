@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Builds every object from a checked configuration. The one place that knows all crates.
+
+use crate::keys::host_name;
+use anyhow::{Context, Result};
+use http::HeaderName;
+use portcullis_audit::{Journal, JournalConfig, Signer};
+use portcullis_authorize::{self as authorize, Compiled};
+use portcullis_config::{self as config, AuditKey, IdempotencyKeys, Loaded};
+use portcullis_decision::fetch::Fetch;
+use portcullis_decision::finding::Finding;
+use portcullis_decision::{Clock, SystemClock};
+use portcullis_identity::Authenticator;
+use portcullis_limit::idempotency::Store;
+use portcullis_limit::{BusinessLimiter, EdgeLimiter, PlanLimiter};
+use portcullis_pipeline::{self as pipeline, Gate};
+use portcullis_proxy as proxy;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Requests that may be waiting for their record at once; more are refused with 503 `gate.overloaded`.
+const JOURNAL_QUEUE_MAX: usize = 65_536;
+
+/// The system's clocks, shared by everything.
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock::new())
+}
+
+/// Compiles the rules of every API; what they find belongs to `check` as much as to `run`.
+pub(crate) fn compile(loaded: &Loaded) -> (Vec<Compiled>, Vec<Finding>) {
+    let mut found = Vec::new();
+    let compiled: Vec<Compiled> = loaded
+        .apis
+        .iter()
+        .map(|api| {
+            let mut compiled = authorize::compile(Arc::clone(&api.contract), api.declared.clone());
+            found.append(&mut compiled.findings);
+            compiled
+        })
+        .collect();
+    (compiled, found)
+}
+
+/// Opens the trail, making its key at the first start where the operator named none.
+pub(crate) fn open_journal(loaded: &Loaded, clock: &Arc<dyn Clock>) -> Result<Journal> {
+    let path = loaded.audit.key.path();
+    let signer = match &loaded.audit.key {
+        AuditKey::Default(path) if !path.exists() => {
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent).with_context(|| format!("making `{}`", parent.display()))?;
+            }
+            let signer = Signer::generate(&host_name())?;
+            signer.save(path).with_context(|| format!("writing the audit key `{}`", path.display()))?;
+            signer
+        }
+        AuditKey::Default(_) | AuditKey::Named(_) => {
+            Signer::load(path).with_context(|| format!("reading the audit key `{}`", path.display()))?
+        }
+    };
+    portcullis_audit::open(JournalConfig {
+        directory: loaded.audit.directory.clone(),
+        signer,
+        checkpoint_every: loaded.audit.checkpoint,
+        queue_max: JOURNAL_QUEUE_MAX,
+        clock: Arc::clone(clock),
+    })
+    .with_context(|| format!("opening the audit trail `{}`", loaded.audit.directory.display()))
+}
+
+/// What a gate is built from beside the configuration.
+pub(crate) struct Parts {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) journal: Journal,
+    pub(crate) fetch: Arc<dyn Fetch>,
+    /// The address clients reach, once it is bound.
+    pub(crate) public: SocketAddr,
+}
+
+/// Builds the gate and its upstreams.
+pub(crate) fn build(mut loaded: Loaded, compiled: Vec<Compiled>, parts: Parts) -> Result<proxy::Revision> {
+    let Parts { clock, journal, fetch, public } = parts;
+    let public_url: Arc<str> = loaded.listen.public_url.clone().unwrap_or_else(|| format!("http://{public}")).into();
+    let plan = Arc::new(PlanLimiter::new(loaded.plan_config(), Arc::clone(&clock))?);
+    let business = Arc::new(BusinessLimiter::new(loaded.business_config(), Arc::clone(&clock))?);
+    let identity = loaded.take_identity_config(public_url.to_string());
+    let authenticator = Authenticator::build(identity, fetch, Arc::clone(&clock))?;
+    let targets = loaded.upstreams.iter().map(upstream).collect::<Result<_>>()?;
+    let apis = loaded.apis.iter().zip(compiled);
+    let apis = apis.map(|(api, compiled)| gate_api(&loaded.upstreams, &business, api, compiled)).collect();
+    let gate = Gate {
+        revision: loaded.revision.as_str().into(),
+        public_scheme: if public_url.starts_with("https:") { "https" } else { "http" },
+        public_url,
+        head_limits: loaded.head_limits(),
+        reserved: loaded.reserved(),
+        json_limits: loaded.json_limits(),
+        apis,
+        authenticator: Arc::new(authenticator),
+        edge: Arc::new(EdgeLimiter::new(loaded.edge_config(), Arc::clone(&clock))),
+        plan,
+        business,
+        idempotency: Arc::new(Store::new(loaded.idempotency_config(), Arc::clone(&clock))),
+        unquoted_keys: loaded.idempotency.unquoted_keys,
+        journal,
+        strict_transport_security: None,
+        clock,
+    };
+    Ok(proxy::Revision { gate: Arc::new(gate), upstreams: Arc::new(proxy::Upstreams::build(targets, cores(), None)) })
+}
+
+/// Threads that serve: one for each core this process may use.
+pub(crate) fn cores() -> std::num::NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN)
+}
+
+/// The proxy's own settings.
+pub(crate) fn proxy_config(loaded: &Loaded, clock: Arc<dyn Clock>, events: proxy::Events) -> proxy::Config {
+    let edge = &loaded.edge;
+    let body_bytes_max = loaded.apis.iter().flat_map(|api| &api.operations).map(|o| o.body_bytes_max).max();
+    let mut config = proxy::Config::new(loaded.listen.public, clock, events);
+    config.cores = cores();
+    config.connections.total_max = edge.connections_max;
+    config.connections.per_address_max = edge.connections_per_address;
+    config.connections.requests_max = edge.requests_per_connection;
+    config.connections.idle = edge.idle_timeout;
+    config.head.bytes_max = edge.head_bytes_max;
+    config.head.fields_max = edge.fields_max;
+    config.head.timeout = edge.head_timeout;
+    config.body.bytes_max = body_bytes_max.unwrap_or(edge.body_bytes_max).max(edge.body_bytes_max) as u64;
+    config.body.rate_min = edge.body_min_rate;
+    config.body.timeout = edge.body_timeout;
+    config
+}
+
+fn upstream(upstream: &config::Upstream) -> Result<proxy::UpstreamConfig> {
+    let target = proxy::Target::parse(&format!("{}{}", upstream.target.origin, upstream.target.path))
+        .with_context(|| format!("upstream `{}`", upstream.name))?;
+    let mut config = proxy::UpstreamConfig::new(Arc::clone(&upstream.name), target);
+    config.connect = upstream.connect_timeout;
+    config.first_byte = upstream.first_byte_timeout;
+    config.total = upstream.total_timeout;
+    Ok(config)
+}
+
+fn identity_header(upstream: &config::Upstream) -> Option<HeaderName> {
+    match &upstream.identity {
+        config::UpstreamIdentity::None => None,
+        config::UpstreamIdentity::Header(name) => Some(name.clone()),
+    }
+}
+
+fn gate_api(
+    upstreams: &[config::Upstream],
+    business: &BusinessLimiter,
+    api: &config::Api,
+    compiled: Compiled,
+) -> pipeline::Api {
+    let authorizer = compiled.authorizer;
+    let mut operations = Vec::with_capacity(api.operations.len());
+    for ((operation, settings), number) in api.contract.operations.iter().zip(&api.operations).zip(api.first_operation..) {
+        let mut needs = authorizer.needs(operation.index);
+        needs.request_body |= business.needs_body(number);
+        operations.push(pipeline::OperationSettings {
+            name: format!("{}#{}", api.name, operation.id).into(),
+            number,
+            public: settings.public,
+            idempotency: match settings.idempotency {
+                IdempotencyKeys::Ignored => pipeline::Idempotency::Ignored,
+                IdempotencyKeys::Honoured => pipeline::Idempotency::Honoured,
+                IdempotencyKeys::Required => pipeline::Idempotency::Required,
+            },
+            body_bytes_max: settings.body_bytes_max,
+            needs,
+            served: settings.exposed && authorizer.served(operation.index),
+        });
+    }
+    let upstream = upstreams.get(api.upstream);
+    let root = api.base_path.segments().next().is_none();
+    pipeline::Api {
+        name: Arc::clone(&api.name),
+        hosts: api.hosts.clone(),
+        base_path: if root { None } else { Some(api.base_path.clone()) },
+        contract: Arc::clone(&api.contract),
+        authorizer,
+        upstream: api.upstream,
+        upstream_name: upstream.map_or_else(|| "".into(), |u| Arc::clone(&u.name)),
+        upstream_origin: upstream.map(|u| u.target.origin.clone()).unwrap_or_default().into(),
+        upstream_path: upstream.map(|u| u.target.path.trim_end_matches('/').to_owned()).unwrap_or_default().into(),
+        upstream_identity: match upstream.and_then(identity_header) {
+            None => pipeline::UpstreamIdentity::Anonymous,
+            Some(name) => pipeline::UpstreamIdentity::Header(name),
+        },
+        operations,
+        answer_bytes_max: api.response_max,
+    }
+}

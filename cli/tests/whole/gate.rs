@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A running gate, and the commands of the same binary.
+
+use crate::client::{Answer, Request};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
+
+/// A gate in a directory of its own; ended by pid when dropped.
+pub(crate) struct Gate {
+    child: Child,
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    directory: PathBuf,
+    /// Keeps a temporary directory alive.
+    _kept: Option<tempfile::TempDir>,
+}
+
+impl Gate {
+    /// `run --demo` on free ports.
+    pub(crate) fn demo() -> Self {
+        let kept = tempfile::tempdir().unwrap();
+        let directory = kept.path().to_path_buf();
+        let arguments = ["run", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let mut gate = Self::start(&directory, &arguments);
+        gate._kept = Some(kept);
+        gate
+    }
+
+    /// `run -c portcullis.yaml` in a directory.
+    pub(crate) fn configured(directory: &Path) -> Self {
+        Self::start(directory, &["run", "-c", "portcullis.yaml"])
+    }
+
+    /// Starts the binary and waits for its one line on stdout.
+    pub(crate) fn start(directory: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(BINARY)
+            .args(arguments)
+            .current_dir(directory)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let said = std::thread::spawn(move || {
+            let mut text = String::new();
+            BufReader::new(stderr).take(1 << 20).read_to_string(&mut text).ok();
+            text
+        });
+        let mut line = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        while !line.starts_with("listening ") {
+            line.clear();
+            if lines.read_line(&mut line).unwrap() == 0 {
+                child.wait().ok();
+                panic!("the gate did not start: {}", said.join().unwrap());
+            }
+        }
+        // Goes on reading, so that the gate never blocks on its stdout.
+        std::thread::spawn(move || drop(lines.read_to_string(&mut String::new())));
+        let address = |name: &str| -> SocketAddr {
+            line.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap().parse().unwrap()
+        };
+        let (public, admin) = (address("public="), address("admin="));
+        Self { child, public, admin, directory: directory.to_path_buf(), _kept: None }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn demo_directory(&self) -> PathBuf {
+        self.directory.join("portcullis-demo")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A token the demo wrote for a user.
+    pub(crate) fn token(&self, user: &str) -> String {
+        std::fs::read_to_string(self.demo_directory().join(format!("{user}.token"))).unwrap()
+    }
+
+    pub(crate) fn send(&self, request: &Request) -> Answer {
+        request.send(self.public)
+    }
+
+    /// What `explain --format json` says, once the record can be read.
+    pub(crate) fn explain(&self, id: &str) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let output = self.explain_output(id, "json");
+            if output.status.success() {
+                return serde_json::from_slice(&output.stdout).unwrap();
+            }
+            assert!(Instant::now() < deadline, "explain {id}: {}", String::from_utf8_lossy(&output.stderr));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(crate) fn explain_output(&self, id: &str, format: &str) -> Output {
+        let config = self.demo_directory().join("portcullis.yaml");
+        Command::new(BINARY).args(["explain", id, "--format", format, "-c"]).arg(config).output().unwrap()
+    }
+
+    /// Ends the gate as `kill -9` does.
+    pub(crate) fn kill(mut self) -> Option<tempfile::TempDir> {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        self._kept.take()
+    }
+
+    /// Ends the gate as an operator does; answers its exit code.
+    pub(crate) fn terminate(mut self) -> (Option<i32>, Option<tempfile::TempDir>) {
+        signal(self.pid(), "TERM");
+        let code = self.child.wait().unwrap().code();
+        (code, self._kept.take())
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+pub(crate) fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap().success());
+}
+
+/// A command of the binary that ends by itself.
+pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).current_dir(directory).output().unwrap()
+}
+
+/// `audit verify` over a trail.
+pub(crate) fn verify(data: &Path) -> Output {
+    Command::new(BINARY)
+        .args(["audit", "verify", "--format", "json"])
+        .arg(data.join("audit"))
+        .arg("--key")
+        .arg(data.join("audit.key.pub"))
+        .output()
+        .unwrap()
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `upstreams`: the services behind the gateway.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_decision::finding::Severity;
+
+use super::edge::bounded_duration;
+use crate::cursor::Cursor;
+use crate::loaded::{Api, Upstream, UpstreamIdentity};
+use crate::suggest::did_you_mean;
+use crate::values::{Scheme, Target, ValueError, header_name};
+
+/// The longest an upstream may be waited for.
+const TIMEOUT_MAX: Duration = Duration::from_hours(1);
+const CONNECT_DEFAULT: Duration = Duration::from_secs(1);
+const FIRST_BYTE_DEFAULT: Duration = Duration::from_secs(5);
+const TOTAL_DEFAULT: Duration = Duration::from_secs(15);
+
+/// The upstreams so far: those declared, then the anonymous ones of APIs.
+pub(super) struct Upstreams<'a> {
+    upstreams: Vec<Upstream>,
+    /// Declared names, usable or not: a reference to a faulty one is no second fault.
+    declared: Vec<&'a str>,
+}
+
+pub(super) fn read<'a>(cursor: &Cursor<'a>) -> Upstreams<'a> {
+    let sections = cursor.entries();
+    let declared = sections.iter().map(|(name, _)| *name).collect();
+    let upstreams = sections.iter().filter_map(|(name, section)| upstream((*name).into(), section)).collect();
+    Upstreams { upstreams, declared }
+}
+
+impl Upstreams<'_> {
+    /// The index of the upstream an API names, or of the one made from the address it gives.
+    pub(super) fn resolve(&mut self, api: &Arc<str>, cursor: &Cursor<'_>) -> Option<usize> {
+        let text = cursor.text()?;
+        if text.contains("://") {
+            let target = target(cursor)?;
+            self.upstreams.push(Upstream {
+                name: api.clone(),
+                target,
+                identity: UpstreamIdentity::None,
+                connect_timeout: CONNECT_DEFAULT,
+                first_byte_timeout: FIRST_BYTE_DEFAULT,
+                total_timeout: TOTAL_DEFAULT,
+            });
+            return self.upstreams.len().checked_sub(1);
+        }
+        let found = self.upstreams.iter().position(|upstream| *upstream.name == *text);
+        if found.is_none() && !self.declared.contains(&text) {
+            let help = if self.declared.is_empty() {
+                "declare it under `upstreams:`, or give an address such as `http://127.0.0.1:9000`".to_owned()
+            } else {
+                did_you_mean(text, self.declared.iter().copied())
+            };
+            cursor.refuse(format!("there is no upstream {}", cursor.shown())).help(help);
+        }
+        found
+    }
+
+    pub(super) fn into_upstreams(self) -> Vec<Upstream> {
+        self.upstreams
+    }
+}
+
+/// Reports upstreams no API uses.
+pub(super) fn report_unused(cursor: &Cursor<'_>, upstreams: &Upstreams<'_>, apis: &[Api]) {
+    for (name, section) in cursor.entries() {
+        let used = (0_usize..)
+            .zip(&upstreams.upstreams)
+            .any(|(index, upstream)| *upstream.name == *name && apis.iter().any(|api| api.upstream == index));
+        if !used && !cursor.sink().refuses() {
+            let message = format!("no API uses the upstream `{name}`");
+            cursor.sink().report(section.spot(), section.at(), message, Severity::Low).help("remove it").done();
+        }
+    }
+}
+
+fn upstream(name: Arc<str>, section: &Cursor<'_>) -> Option<Upstream> {
+    let targets = section.word("targets").items();
+    let mut found = targets.iter().map(target);
+    let first = found.next().flatten();
+    if let Some(second) = targets.get(1) {
+        second
+            .refuse("more than one target is not supported yet")
+            .help(format!("name one in `upstreams.{name}.targets`; a later version balances between them"));
+        found.for_each(drop);
+    }
+    if section.word("targets").is_present() && targets.is_empty() {
+        section.word("targets").refuse("an upstream needs a target").help("write `targets: [http://HOST:PORT]`");
+    }
+    let identity = identity(&section.word("identity"));
+    let timeout = section.word("timeout");
+    let read = |word: &str, default| bounded_duration(&timeout.word(word), TIMEOUT_MAX).unwrap_or(default);
+    let (connect, first_byte, total) =
+        (read("connect", CONNECT_DEFAULT), read("first_byte", FIRST_BYTE_DEFAULT), read("total", TOTAL_DEFAULT));
+    if first_byte > total || connect > total {
+        timeout
+            .refuse("a part of the exchange may take longer than the whole")
+            .help("`timeout.total` is the longest of the three");
+    }
+    Some(Upstream {
+        name,
+        target: first?,
+        identity: identity?,
+        connect_timeout: connect,
+        first_byte_timeout: first_byte,
+        total_timeout: total,
+    })
+}
+
+fn identity(cursor: &Cursor<'_>) -> Option<UpstreamIdentity> {
+    if !cursor.is_map() {
+        cursor.text();
+        return Some(UpstreamIdentity::None);
+    }
+    let header = cursor.word("header");
+    if !header.is_present() && !cursor.word("assertion").is_present() {
+        cursor.refuse("nothing says what the upstream is told").help("write `identity: none` or `{ header: NAME }`");
+    }
+    header.parse(header_name).map(UpstreamIdentity::Header)
+}
+
+fn target(cursor: &Cursor<'_>) -> Option<Target> {
+    let url = cursor.url()?;
+    if url.has_query {
+        cursor.refuse("the address of an upstream has no query").help(ValueError::UrlQuery.to_string());
+        return None;
+    }
+    if url.scheme == Scheme::Https {
+        cursor
+            .refuse("`https` to an upstream is not supported yet")
+            .help("name an `http://` address on this machine or a private network; a later version speaks TLS to it");
+        return None;
+    }
+    if !url.is_loopback() {
+        let message = format!("requests to {} travel over plain http", cursor.shown());
+        cursor
+            .sink()
+            .report(cursor.spot(), cursor.at(), message, Severity::Low)
+            .help("keep it on a network nobody else is on")
+            .rule("PC0405")
+            .done();
+    }
+    if portcullis_wire::CanonicalPath::parse(&url.path).map_or(true, |path| path.as_str() != url.path) {
+        cursor
+            .refuse("the path of this address is not in canonical form")
+            .help("no `..`, no `//`, no needless escapes");
+        return None;
+    }
+    let path = url.path.trim_end_matches('/').to_owned();
+    Some(Target {
+        origin: format!("http://{}", url.authority),
+        host: url.host,
+        port: url.port,
+        authority: url.authority,
+        path,
+    })
+}

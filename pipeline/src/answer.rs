@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The body of an answer on its way to the client. It owns the guard, so that the record is written when the last
+//! byte may leave, and the last byte leaves when the record is written.
+
+use crate::body::BodyFault;
+use crate::exchange::{Ending, Exchange};
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body, Frame, SizeHint};
+use portcullis_audit::Ticket;
+use portcullis_decision::Reason;
+use portcullis_limit::Permit;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// The body of an answer.
+pub struct AnswerBody<R> {
+    state: State<R>,
+}
+
+enum State<R> {
+    /// The record is written; `None` when all was sent. The permit is given back with the last byte.
+    Recorded(Option<Bytes>, #[expect(dead_code, reason = "held, not read")] Option<Permit>),
+    /// The origin's body passes through.
+    Streaming(Box<Streaming<R>>),
+    /// The record is on its way; then the last frame (if any) leaves.
+    Committing { ticket: Ticket, last: Option<Frame<Bytes>>, left: u64 },
+    /// Nothing more.
+    Done,
+}
+
+struct Streaming<R> {
+    body: R,
+    exchange: Exchange,
+    status: StatusCode,
+}
+
+impl<R> AnswerBody<R> {
+    /// An answer whose record has left the process already.
+    pub(crate) fn recorded(body: Bytes, permit: Option<Permit>) -> Self {
+        Self { state: State::Recorded(if body.is_empty() { None } else { Some(body) }, permit) }
+    }
+
+    /// An answer that streams; its record is written at its end.
+    pub(crate) fn streaming(body: R, exchange: Exchange, status: StatusCode) -> Self {
+        Self { state: State::Streaming(Box::new(Streaming { body, exchange, status })) }
+    }
+}
+
+impl<R> Body for AnswerBody<R>
+where
+    R: Body<Data = Bytes, Error = BodyFault> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        loop {
+            match &mut self.state {
+                State::Recorded(bytes, _) => return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+                State::Done => return Poll::Ready(None),
+                State::Committing { ticket, last, .. } => {
+                    let written = ready!(Pin::new(ticket).poll(cx));
+                    let last = last.take();
+                    self.state = State::Done;
+                    return Poll::Ready(match (written, last) {
+                        // Never complete an answer that could not be recorded.
+                        (Err(_), _) => Some(Err(BodyFault::Aborted)),
+                        (Ok(_), last) => last.map(Ok),
+                    });
+                }
+                State::Streaming(streaming) => {
+                    let last = match ready!(Pin::new(&mut streaming.body).poll_frame(cx)) {
+                        Some(Err(fault)) => {
+                            drop(streaming.exchange.close(Ending::abort(Reason::UpstreamInvalidResponse)));
+                            self.state = State::Done;
+                            return Poll::Ready(Some(Err(fault)));
+                        }
+                        Some(Ok(frame)) if !streaming.body.is_end_stream() => return Poll::Ready(Some(Ok(frame))),
+                        Some(Ok(frame)) => Some(frame),
+                        None => None,
+                    };
+                    let left = last.as_ref().and_then(Frame::data_ref).map_or(0, |d| d.len() as u64);
+                    let Some(ticket) = streaming.exchange.close(Ending::allow(streaming.status)) else {
+                        self.state = State::Done;
+                        return Poll::Ready(Some(Err(BodyFault::Aborted)));
+                    };
+                    self.state = State::Committing { ticket, last, left };
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Recorded(None, _) | State::Done)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Recorded(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            State::Streaming(streaming) => streaming.body.size_hint(),
+            State::Committing { left, .. } => SizeHint::with_exact(*left),
+            State::Done => SizeHint::with_exact(0),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The port to the origin: what a host must be able to do, and the only two values it may be asked to do it with.
+
+use crate::body::{BodyFault, Capped};
+use crate::states::{Cleared, Lookup};
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use http_body::Body;
+use portcullis_decision::Reason;
+use portcullis_wire::Framing;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// Work that runs to its end although the client left.
+pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The body that goes to the origin.
+#[derive(Debug)]
+pub enum Outgoing<B> {
+    /// No body.
+    Empty,
+    /// A body that was read here; forwarded byte for byte.
+    Full(Bytes),
+    /// A body nobody had to read.
+    Stream {
+        /// The client's body.
+        body: Capped<B>,
+        /// How long it says it is.
+        framing: Framing,
+    },
+}
+
+/// A request for the origin, taken from a proof.
+#[derive(Debug)]
+pub struct OriginRequest<B> {
+    /// Index of the upstream.
+    pub upstream: usize,
+    /// Method.
+    pub method: Method,
+    /// Origin-form path and query, below the target's own path.
+    pub target: String,
+    /// Every header but `Host` and framing.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Outgoing<B>,
+}
+
+/// Why the origin gave no usable answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the origin gave no usable answer: {reason}")]
+pub struct OriginFault {
+    /// One of `upstream.*`, or a `payload.*` / `client.aborted` reason when the client's body was at fault.
+    pub reason: Reason,
+}
+
+/// The call to the origin, implemented by the host (the proxy, a tower service).
+pub trait Origin: Clone + Send + Sync + 'static {
+    /// The client's body.
+    type RequestBody: Body<Data = Bytes, Error = BodyFault> + Send + Unpin + 'static;
+    /// The origin's body.
+    type ResponseBody: Body<Data = Bytes, Error = BodyFault> + Send + Unpin + 'static;
+
+    /// Sends a cleared request and waits for the head of the answer.
+    fn send(
+        &self,
+        cleared: Cleared<Self::RequestBody>,
+    ) -> impl Future<Output = Result<http::Response<Self::ResponseBody>, OriginFault>> + Send;
+
+    /// Loads an object: the whole answer, at most [`LOOKUP_BYTES_MAX`].
+    fn look_up(&self, lookup: Lookup) -> impl Future<Output = Result<http::Response<Bytes>, OriginFault>> + Send;
+
+    /// Runs work to its end although the client left; drain waits for it.
+    fn finish(&self, work: Work);
+}
+
+/// Largest answer of a look-up.
+pub const LOOKUP_BYTES_MAX: usize = 64 * 1024;
+/// Deadline of a look-up, from its start.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Everything between bytes and bytes: one request in, one answer out, one record. Never fails.
+
+use crate::answer::AnswerBody;
+use crate::client_head;
+use crate::exchange::{Ending, Exchange};
+use crate::gate::{Gate, Lane};
+use crate::order::{decide, release};
+use crate::origin::Origin;
+use crate::stages::{Answer, Decided};
+use crate::states::{Leaving, Received, Released};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use portcullis_audit::Refusal;
+use portcullis_decision::{Denial, Facts, Reason, RequestId, Trail, problem, stage};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+
+/// What a client is told when it may try again and nothing better is known.
+const RETRY_AFTER_DEFAULT: HeaderValue = HeaderValue::from_static("1");
+
+/// The two ends of a client's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    /// The client.
+    pub peer: SocketAddr,
+    /// Our side.
+    pub local: SocketAddr,
+}
+
+/// Answers a request.
+pub async fn respond<O: Origin>(
+    gate: &Arc<Gate>,
+    lane: &Lane,
+    origin: &O,
+    connection: &Connection,
+    request: http::Request<O::RequestBody>,
+) -> Response<AnswerBody<O::ResponseBody>> {
+    let id = RequestId::generate(&*gate.clock);
+    let mut trail = Trail::open(id, Arc::clone(&gate.clock));
+    let (parts, body) = request.into_parts();
+    let address = connection.peer.ip().to_canonical();
+    let slot = match lane.reserve() {
+        Ok(slot) => slot,
+        // Without a place in the trail nothing is decided, so there is nothing to record.
+        Err(refusal) => return unrecorded(gate, trail.deny::<stage::Edge>(refusal_reason(refusal), Facts::none())),
+    };
+    let method = parts.method.clone();
+    let received = match portcullis_wire::receive(parts, &gate.head_limits, &gate.reserved) {
+        Ok(head) => {
+            let receipt = trail.allow::<stage::Wire>(Facts::none());
+            Ok(Received::prove(head, body, address, receipt))
+        }
+        Err(fault) => Err(trail.deny::<stage::Wire>(fault.reason, Facts::none().with("cause", fault.detail))),
+    };
+    let mut exchange = Exchange::open(Arc::clone(gate), slot, trail, address, method);
+    let decided = match received {
+        Err(denial) => Err(denial),
+        Ok(received) => match caught(decide(gate, origin, &mut exchange, received)).await {
+            Ok(decided) => decided,
+            Err(Panicked) => Err(panicked(&mut exchange)),
+        },
+    };
+    match decided {
+        Err(denial) => refuse(exchange, denial).await,
+        Ok(decided) if exchange.lease.is_some() => complete_regardless(origin, exchange, decided).await,
+        Ok(decided) => complete(origin, exchange, decided).await,
+    }
+}
+
+/// A write with an idempotency key runs to its end although the client leaves, so that its answer can be kept.
+async fn complete_regardless<O: Origin>(
+    origin: &O,
+    exchange: Exchange,
+    decided: Decided<O::RequestBody>,
+) -> Response<AnswerBody<O::ResponseBody>> {
+    let (answered, answer) = tokio::sync::oneshot::channel();
+    let worker = origin.clone();
+    origin.finish(Box::pin(async move {
+        let response = complete(&worker, exchange, decided).await;
+        // The client may be gone; the record and the kept answer are what counts then.
+        drop(answered.send(response));
+    }));
+    match answer.await {
+        Ok(response) => response,
+        // The host is shutting down and dropped the work; its guard has recorded that.
+        Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+/// Calls the origin (or takes the kept answer), judges, records, answers.
+async fn complete<O: Origin>(
+    origin: &O,
+    mut exchange: Exchange,
+    decided: Decided<O::RequestBody>,
+) -> Response<AnswerBody<O::ResponseBody>> {
+    let gate = Arc::clone(exchange.gate());
+    let released = caught(async {
+        match decided {
+            Decided::Forward(cleared, pending) => {
+                let began = exchange.trail().elapsed();
+                let outcome = origin.send(cleared).await;
+                exchange.upstream.took = Some(exchange.trail().elapsed().saturating_sub(began));
+                match outcome {
+                    Ok(answer) => {
+                        let status = answer.status().as_u16();
+                        exchange.upstream.status = Some(status);
+                        let facts = Facts::none().with("status", u64::from(status));
+                        let _sent = exchange.trail().allow::<stage::Upstream>(facts);
+                        release(&gate, &mut exchange, pending, Answer::Origin(answer)).await
+                    }
+                    Err(fault) => {
+                        let reason = exchange.fault_memo().fault().map_or(fault.reason, |f| f.reason());
+                        Err(exchange.deny::<stage::Upstream>(reason, Facts::none()))
+                    }
+                }
+            }
+            Decided::Replay(stored, pending) => {
+                release(&gate, &mut exchange, pending, Answer::<O::ResponseBody>::Kept(stored)).await
+            }
+        }
+    })
+    .await;
+    match released {
+        Ok(Ok(released)) => leave(exchange, released).await,
+        Ok(Err(denial)) => refuse(exchange, denial).await,
+        Err(Panicked) => {
+            let denial = panicked(&mut exchange);
+            refuse(exchange, denial).await
+        }
+    }
+}
+
+/// The answer leaves when its record has left the process; a streamed one when its last byte does.
+async fn leave<R>(mut exchange: Exchange, released: Released<R>) -> Response<AnswerBody<R>> {
+    let gate = Arc::clone(exchange.gate());
+    let Released { head, body } = released;
+    let status = head.status;
+    let bytes = match body {
+        Leaving::Empty => Bytes::new(),
+        Leaving::Full(bytes) => bytes,
+        Leaving::Stream(body) => return Response::from_parts(head, AnswerBody::streaming(body, exchange, status)),
+    };
+    if !recorded(&mut exchange, Ending::allow(status)).await {
+        return unwritable(&gate, &mut exchange);
+    }
+    Response::from_parts(head, AnswerBody::recorded(bytes, exchange.permit.take()))
+}
+
+/// The problem leaves when its record has left the process.
+async fn refuse<R>(mut exchange: Exchange, denial: Denial) -> Response<AnswerBody<R>> {
+    let gate = Arc::clone(exchange.gate());
+    if denial.reason() == Reason::ClientAborted {
+        recorded(&mut exchange, Ending::abort(Reason::ClientAborted)).await;
+        return plain(StatusCode::BAD_REQUEST);
+    }
+    if !recorded(&mut exchange, Ending::deny(&denial)).await {
+        return unwritable(&gate, &mut exchange);
+    }
+    let mut response = problem_response(&gate, &denial);
+    client_head::promise(&gate, &exchange, response.headers_mut());
+    response
+}
+
+/// Whether the record has left the process.
+async fn recorded(exchange: &mut Exchange, ending: Ending) -> bool {
+    match exchange.close(ending) {
+        Some(ticket) => ticket.await.is_ok(),
+        None => false,
+    }
+}
+
+/// The record could not be written, so the answer is withheld (DESIGN §8).
+fn unwritable<R>(gate: &Gate, exchange: &mut Exchange) -> Response<AnswerBody<R>> {
+    let denial = exchange.deny::<stage::Response>(Reason::GateAuditUnwritable, Facts::none());
+    unrecorded(gate, denial)
+}
+
+/// A refusal that has no record because there is no trail to write to.
+fn unrecorded<R>(gate: &Gate, denial: Denial) -> Response<AnswerBody<R>> {
+    let mut response = problem_response(gate, &denial);
+    let id = HeaderValue::from_bytes(&denial.request().to_ascii()).unwrap_or(HeaderValue::from_static("0"));
+    response.headers_mut().insert("request-id", id);
+    response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn problem_response<R>(gate: &Gate, denial: &Denial) -> Response<AnswerBody<R>> {
+    let body = problem::body(denial, &gate.public_url);
+    let mut response = Response::new(AnswerBody::recorded(body, None));
+    *response.status_mut() = denial.status();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::PROBLEM_JSON));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in denial.headers() {
+        headers.append(name.clone(), value.clone());
+    }
+    ask_to_retry(denial.status(), headers);
+    response
+}
+
+/// Every 429 and 503 says when to come back (cli.md).
+fn ask_to_retry(status: StatusCode, headers: &mut HeaderMap) {
+    let temporary = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    if temporary && !headers.contains_key(RETRY_AFTER) {
+        headers.insert(RETRY_AFTER, RETRY_AFTER_DEFAULT);
+    }
+}
+
+/// An answer nobody will read.
+fn plain<R>(status: StatusCode) -> Response<AnswerBody<R>> {
+    let mut response = Response::new(AnswerBody::recorded(Bytes::new(), None));
+    *response.status_mut() = status;
+    response
+}
+
+fn refusal_reason(refusal: Refusal) -> Reason {
+    match refusal {
+        Refusal::Full => Reason::GateOverloaded,
+        Refusal::Unwritable => Reason::GateAuditUnwritable,
+        Refusal::Closed => Reason::GateDraining,
+    }
+}
+
+fn panicked(exchange: &mut Exchange) -> Denial {
+    exchange.deny::<stage::Response>(Reason::GateInternal, Facts::none().with("cause", "a panic was caught"))
+}
+
+/// The future panicked. What it said goes to the panic hook, never to a client or a record.
+struct Panicked;
+
+/// Polls a future so that a panic in it ends this request and no other (DESIGN §9).
+async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(_) => Poll::Ready(Err(Panicked)),
+    })
+    .await
+}

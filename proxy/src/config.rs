@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the operator decided, already checked.
+
+use portcullis_decision::Clock;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something an operator should know. Holds no data of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// `accept` failed and is tried again after a pause.
+    AcceptFailed {
+        /// The kind of failure.
+        kind: std::io::ErrorKind,
+        /// The operating system's number, where there is one.
+        os_error: Option<i32>,
+    },
+    /// Connections were refused since the last report, because all are in use.
+    ConnectionsRefused {
+        /// Refused because of the total.
+        total: u64,
+        /// Refused because of one address.
+        per_address: u64,
+    },
+    /// A core's thread ended although nobody asked it to.
+    CoreLost {
+        /// Index of the core.
+        core: usize,
+    },
+}
+
+/// Where events go.
+pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Caps on connections.
+#[derive(Clone, Debug)]
+pub struct ConnectionBounds {
+    /// Open connections in all; also bounded by a third of the file descriptors.
+    pub total_max: usize,
+    /// Open connections of one address (IPv6: of one /64).
+    pub per_address_max: usize,
+    /// Requests on one connection; the last answer says `Connection: close`.
+    pub requests_max: u32,
+    /// How long a connection may stay without a request.
+    pub idle: Duration,
+    /// How old a connection may become; the first answer after that says `Connection: close`.
+    pub age_max: Duration,
+    /// How long a client may take nothing of an answer.
+    pub write_stall: Duration,
+}
+
+impl Default for ConnectionBounds {
+    fn default() -> Self {
+        Self {
+            total_max: 10_000,
+            per_address_max: 100,
+            requests_max: 1_000,
+            idle: Duration::from_secs(30),
+            age_max: Duration::from_mins(10),
+            write_stall: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Caps on the head of a request, as far as the connection sees them.
+#[derive(Clone, Debug)]
+pub struct HeadBounds {
+    /// Largest head the gate accepts, in bytes. The connection buffers twice as much, so that the gate is the one to
+    /// refuse, with a problem and a record.
+    pub bytes_max: usize,
+    /// Most fields the gate accepts.
+    pub fields_max: usize,
+    /// From the first byte of a head to its last.
+    pub timeout: Duration,
+}
+
+impl Default for HeadBounds {
+    fn default() -> Self {
+        Self { bytes_max: 32 * 1024, fields_max: 100, timeout: Duration::from_secs(10) }
+    }
+}
+
+/// Caps on the body of a request.
+#[derive(Clone, Debug)]
+pub struct BodyBounds {
+    /// Largest body of any operation, in bytes; the gate's own caps are usually lower.
+    pub bytes_max: u64,
+    /// Slowest acceptable client, in bytes per second, after the grace.
+    pub rate_min: u64,
+    /// How long a client may be slower than that.
+    pub grace: Duration,
+    /// For the whole body.
+    pub timeout: Duration,
+}
+
+/// How long a client may be slower than the minimum rate, unless configured.
+pub const BODY_GRACE: Duration = Duration::from_secs(5);
+
+impl Default for BodyBounds {
+    fn default() -> Self {
+        Self { bytes_max: 1024 * 1024, rate_min: 1024, grace: BODY_GRACE, timeout: Duration::from_secs(30) }
+    }
+}
+
+/// Everything the proxy needs beside the gate and the upstreams.
+#[derive(Clone)]
+pub struct Config {
+    /// Where clients come in; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Threads, each with a listener and pools of its own.
+    pub cores: NonZeroUsize,
+    /// Caps on connections.
+    pub connections: ConnectionBounds,
+    /// Caps on heads.
+    pub head: HeadBounds,
+    /// Caps on bodies.
+    pub body: BodyBounds,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where events go.
+    pub events: Events,
+}
+
+impl Config {
+    /// The secure defaults on `address`, one thread per processor.
+    pub fn new(address: SocketAddr, clock: Arc<dyn Clock>, events: Events) -> Self {
+        Self {
+            address,
+            cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            connections: ConnectionBounds::default(),
+            head: HeadBounds::default(),
+            body: BodyBounds::default(),
+            clock,
+            events,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The proxy in front of the gate: each request is answered by the pipeline of the revision it met.
+
+use crate::body::RequestBody;
+use crate::config::Config;
+use crate::connection::Handler;
+use crate::drain::{self, Bound, Running, StartError};
+use crate::origin::UpstreamOrigin;
+use crate::upstream::Upstreams;
+use crate::upstream::answer::ResponseBody;
+use crate::worker::Worker;
+use arc_swap::ArcSwap;
+use http::{Request, Response};
+use portcullis_pipeline::{AnswerBody, Connection, Gate, Lane, respond};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, OnceLock};
+
+/// What one reload replaces. The gate names upstreams by index, so the two are swapped together.
+pub struct Revision {
+    /// Who decides.
+    pub gate: Arc<Gate>,
+    /// Where cleared requests go.
+    pub upstreams: Arc<Upstreams>,
+}
+
+/// A bound address that is not served yet: what is built for it may name it.
+#[derive(Debug)]
+pub struct Binding(Bound);
+
+impl Binding {
+    /// Binds one listener per core; port 0 lets the system choose.
+    pub fn bind(address: SocketAddr, cores: NonZeroUsize) -> Result<Self, StartError> {
+        drain::bind(address, cores).map(Self)
+    }
+
+    /// Where clients will come in.
+    pub fn public(&self) -> SocketAddr {
+        self.0.public
+    }
+
+    /// Starts one thread per listener and serves; every request sees the revision that is current when its head has
+    /// been read.
+    pub fn serve(self, config: Config, revision: &Arc<ArcSwap<Revision>>) -> Result<Running, StartError> {
+        drain::start(config, self.0, || GateHandler { revision: Arc::clone(revision), lane: Arc::default() })
+    }
+}
+
+#[derive(Clone)]
+struct GateHandler {
+    revision: Arc<ArcSwap<Revision>>,
+    /// The core's own way to the trail; a handler is made once per core.
+    lane: Arc<OnceLock<Lane>>,
+}
+
+impl GateHandler {
+    fn lane(&self, gate: &Gate, worker: &Worker) -> &Lane {
+        self.lane.get_or_init(|| {
+            let (lane, relay) = gate.lane();
+            // Ends with the core, after the last client's record was acknowledged.
+            worker.upstream_tasks.spawn(relay);
+            lane
+        })
+    }
+}
+
+impl Handler for GateHandler {
+    type Body = AnswerBody<ResponseBody>;
+
+    async fn handle(
+        &self,
+        worker: &Arc<Worker>,
+        connection: &Connection,
+        request: Request<RequestBody>,
+    ) -> Response<Self::Body> {
+        let revision = self.revision.load_full();
+        let origin = UpstreamOrigin::new(Arc::clone(worker), Arc::clone(&revision.upstreams));
+        let lane = self.lane(&revision.gate, worker);
+        respond(&revision.gate, lane, &origin, connection, request).await
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A client's socket with the patience of the gate built in: how long a connection may idle, a head may take
+//! (T55), and an answer may wait to be read (T57).
+
+use crate::deadline::Deadline;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No byte of a next request was seen.
+    Idle = 0,
+    /// A head is arriving.
+    Head = 1,
+    /// A request is being answered; other deadlines hold.
+    Serving = 2,
+}
+
+/// How long each phase may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) idle: Duration,
+    pub(crate) head: Duration,
+    pub(crate) write_stall: Duration,
+}
+
+/// The phase of a connection, with its deadline.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    phase: AtomicU8,
+    deadline: Arc<Deadline>,
+    patience: Patience,
+}
+
+impl Pace {
+    /// A connection that was just accepted: its first byte has as long as a head.
+    pub(crate) fn new(deadline: Arc<Deadline>, patience: Patience) -> Self {
+        deadline.arm(patience.head);
+        Self { phase: AtomicU8::new(Phase::Idle as u8), deadline, patience }
+    }
+
+    /// Whose task is woken when a deadline passes.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// A head was read; the gate decides.
+    pub(crate) fn serve(&self) {
+        self.phase.store(Phase::Serving as u8, Ordering::Relaxed);
+        self.deadline.clear();
+    }
+
+    /// An answer was handed over. The time starts here: hyper does not read again what it knows to be empty.
+    pub(crate) fn rest(&self) {
+        self.phase.store(Phase::Idle as u8, Ordering::Relaxed);
+        self.wait();
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Idle,
+            1 => Phase::Head,
+            _ => Phase::Serving,
+        }
+    }
+
+    fn first_byte(&self) {
+        if self.phase() == Phase::Idle {
+            self.phase.store(Phase::Head as u8, Ordering::Relaxed);
+            self.deadline.clear();
+        }
+    }
+
+    /// Starts the phase's time unless it runs: a head's time is absolute, whatever trickles in.
+    fn wait(&self) {
+        if self.deadline.runs() {
+            return;
+        }
+        match self.phase() {
+            Phase::Idle => self.deadline.arm(self.patience.idle),
+            Phase::Head => self.deadline.arm(self.patience.head),
+            Phase::Serving => {}
+        }
+    }
+}
+
+/// A client's socket.
+#[derive(Debug)]
+pub(crate) struct ClientStream {
+    socket: TcpStream,
+    pace: Arc<Pace>,
+    /// Whether the deadline now stands for a client that does not read.
+    stalled: bool,
+}
+
+impl ClientStream {
+    pub(crate) fn new(socket: TcpStream, pace: Arc<Pace>) -> Self {
+        Self { socket, pace, stalled: false }
+    }
+
+    /// Makes the close a reset, so that no client takes what it got for a whole answer (F28): without a length, the
+    /// end of an HTTP/1.0 answer is the end of the connection.
+    pub(crate) fn reset(self) {
+        // Without it the close is an orderly one; the framing still tells HTTP/1.1 clients.
+        let _ = self.socket.set_zero_linger();
+    }
+
+    fn wrote(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if result.is_pending() {
+            if !self.stalled {
+                self.stalled = true;
+                self.pace.deadline.arm(self.pace.patience.write_stall);
+            }
+        } else if self.stalled {
+            self.stalled = false;
+            self.pace.deadline.clear();
+            self.pace.wait();
+        }
+        result
+    }
+
+    fn in_time(&self) -> io::Result<()> {
+        if self.pace.deadline.fired() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.in_time()?;
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.socket).poll_read(cx, buf);
+        if result.is_pending() {
+            self.pace.wait();
+        } else if buf.filled().len() > before {
+            self.pace.first_byte();
+        }
+        result
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.in_time()?;
+        let result = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.wrote(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.in_time()?;
+        let result = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.wrote(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Real sockets on loopback: a scripted origin, raw clients, and a handler that forwards without deciding.
+
+mod client;
+mod drain;
+mod hostile;
+mod pace;
+mod stale;
+mod upstream;
+
+use crate::config::{Config, Events};
+use crate::connection::Handler;
+use crate::drain::Running;
+use crate::upstream::answer::ResponseBody;
+use crate::worker::Worker;
+use crate::{RequestBody, Target, UpstreamConfig, UpstreamOrigin, Upstreams};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use parking_lot::Mutex;
+use portcullis_decision::{Reason, SystemClock};
+use portcullis_pipeline::body::{Capped, FaultMemo, collect};
+use portcullis_pipeline::{BodyFault, Connection, Origin as _, OriginRequest, Outgoing};
+use portcullis_wire::Framing;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// A duration in milliseconds.
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// One request or answer as it stood on the wire.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Message {
+    line: String,
+    fields: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Message {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    fn status(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or("")
+    }
+}
+
+/// Reads one message; an error when it ends before its framing says so.
+fn read_message(reader: &mut impl BufRead, may_be_headless: bool) -> std::io::Result<Option<Message>> {
+    let mut message = Message::default();
+    if reader.read_line(&mut message.line)? == 0 && may_be_headless {
+        return Ok(None);
+    }
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        message.fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    if message.field("transfer-encoding") == Some("chunked") {
+        loop {
+            let mut size = String::new();
+            reader.read_line(&mut size)?;
+            let size = usize::from_str_radix(size.trim_end(), 16).map_err(|_| std::io::ErrorKind::UnexpectedEof)?;
+            let mut chunk = vec![0; size + 2];
+            reader.read_exact(&mut chunk)?;
+            chunk.truncate(size);
+            message.body.extend_from_slice(&chunk);
+            if size == 0 {
+                break;
+            }
+        }
+    } else if let Some(length) = message.field("content-length") {
+        message.body = vec![0; length.parse().unwrap()];
+        reader.read_exact(&mut message.body)?;
+    }
+    Ok(Some(message))
+}
+
+/// A raw client or origin side of a connection.
+struct Wire {
+    reader: BufReader<TcpStream>,
+}
+
+impl Wire {
+    fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    fn over(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { reader: BufReader::new(stream) }
+    }
+
+    fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.reader.get_mut().write_all(bytes.as_ref()).unwrap();
+        self
+    }
+
+    /// Writes what may go nowhere.
+    fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.reader.get_mut().write_all(bytes.as_ref())
+    }
+
+    fn read(&mut self) -> std::io::Result<Message> {
+        read_message(&mut self.reader, false).map(Option::unwrap)
+    }
+
+    fn get(&mut self, path: &str) -> std::io::Result<Message> {
+        self.try_send(format!("GET {path} HTTP/1.1\r\nhost: a.example\r\n\r\n"))?;
+        self.read()
+    }
+
+    /// The next request, `None` at the end.
+    fn request(&mut self) -> Option<Message> {
+        read_message(&mut self.reader, true).ok().flatten()
+    }
+
+    fn ok(&mut self, body: &str) {
+        let _ = self.try_send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+    }
+
+    /// Everything until the other side closes; an error when it resets.
+    fn rest(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        self.reader.read_to_end(&mut rest).map(|_| rest)
+    }
+}
+
+/// A scripted origin; the script gets each connection with its number.
+struct Scripted {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+fn origin(script: impl Fn(usize, Wire) + Send + Sync + 'static) -> Scripted {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (script, connections) = (Arc::new(script), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&connections);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (script, stream) = (Arc::clone(&script), stream.unwrap());
+            let number = counted.fetch_add(1, Ordering::SeqCst);
+            std::thread::spawn(move || script(number, Wire::over(stream)));
+        }
+    });
+    Scripted { address, connections }
+}
+
+/// An origin that answers everything with the request's first line.
+fn echo() -> Scripted {
+    origin(|_, mut wire| {
+        while let Some(request) = wire.request() {
+            wire.ok(request.line.trim_end());
+        }
+    })
+}
+
+/// A proxy in front of one origin.
+struct Bench {
+    running: Running,
+    control: tokio::runtime::Runtime,
+    handled: Arc<AtomicUsize>,
+    finished: Arc<AtomicUsize>,
+}
+
+impl Bench {
+    fn client(&self) -> Wire {
+        Wire::connect(self.running.public)
+    }
+
+    fn get(&self, path: &str) -> std::io::Result<Message> {
+        self.client().get(path)
+    }
+}
+
+fn bench(origin: &Scripted, tweak: impl FnOnce(&mut Config, &mut UpstreamConfig)) -> Bench {
+    let events: Events = Arc::new(|_| {});
+    let mut config = Config::new("127.0.0.1:0".parse().unwrap(), Arc::new(SystemClock::new()), events);
+    config.cores = NonZeroUsize::MIN;
+    let target = Target::parse(&format!("http://{}/base", origin.address)).unwrap();
+    let mut upstream = UpstreamConfig::new("origin".into(), target);
+    tweak(&mut config, &mut upstream);
+    let upstreams = Arc::new(Upstreams::build(vec![upstream], config.cores, None));
+    let (handled, finished) = (Arc::default(), Arc::default());
+    let forward = Forward { upstreams, handled: Arc::clone(&handled), finished: Arc::clone(&finished) };
+    let bound = crate::drain::bind(config.address, config.cores).unwrap();
+    let running = crate::drain::start(config, bound, || forward.clone()).unwrap();
+    let control = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    Bench { running, control, handled, finished }
+}
+
+/// Forwards everything, but: `/deny` refuses without reading, `/load` collects as a look-up does, `/finish` works on
+/// after the client left; with `x-buffer` the body is read first.
+#[derive(Clone)]
+struct Forward {
+    upstreams: Arc<Upstreams>,
+    handled: Arc<AtomicUsize>,
+    finished: Arc<AtomicUsize>,
+}
+
+impl Handler for Forward {
+    type Body = TestBody;
+
+    async fn handle(&self, worker: &Arc<Worker>, _: &Connection, request: Request<RequestBody>) -> Response<TestBody> {
+        self.handled.fetch_add(1, Ordering::SeqCst);
+        let origin = UpstreamOrigin::new(Arc::clone(worker), Arc::clone(&self.upstreams));
+        let (parts, body) = request.into_parts();
+        match parts.uri.path() {
+            "/deny" => return answer(StatusCode::FORBIDDEN, "no"),
+            "/finish" => {
+                let finished = Arc::clone(&self.finished);
+                origin.finish(Box::pin(async move {
+                    tokio::time::sleep(ms(500)).await;
+                    finished.fetch_add(1, Ordering::SeqCst);
+                }));
+                std::future::pending::<()>().await;
+            }
+            _ => {}
+        }
+        let body = if parts.headers.contains_key("x-buffer") {
+            match collect(body, 1 << 20).await {
+                Ok(bytes) => Outgoing::Full(bytes),
+                Err(fault) => return refuse(fault.reason()),
+            }
+        } else {
+            let body = Capped::new(body, usize::MAX, FaultMemo::default());
+            Outgoing::Stream { body, framing: framing(&parts.headers) }
+        };
+        let target = parts.uri.path_and_query().unwrap().to_string();
+        let mut headers = parts.headers;
+        headers.remove("expect");
+        let load = target == "/load";
+        let request = OriginRequest { upstream: 0, method: parts.method, target, headers, body };
+        if load {
+            return match origin.load(request).await {
+                Ok(response) => response.map(|bytes| TestBody::Full(Some(bytes))),
+                Err(fault) => refuse(fault.reason),
+            };
+        }
+        match origin.exchange(request, Duration::MAX).await {
+            Ok(response) => response.map(TestBody::Origin),
+            Err(fault) => refuse(fault.reason),
+        }
+    }
+}
+
+fn framing(headers: &HeaderMap) -> Framing {
+    match headers.get(CONTENT_LENGTH) {
+        _ if headers.contains_key(TRANSFER_ENCODING) => Framing::Chunked,
+        Some(length) => Framing::Length(length.to_str().unwrap().parse().unwrap()),
+        None => Framing::None,
+    }
+}
+
+fn refuse(reason: Reason) -> Response<TestBody> {
+    answer(reason.status().unwrap_or(StatusCode::BAD_REQUEST), reason.code())
+}
+
+fn answer(status: StatusCode, body: &'static str) -> Response<TestBody> {
+    let mut response = Response::new(TestBody::Full(Some(Bytes::from_static(body.as_bytes()))));
+    *response.status_mut() = status;
+    response
+}
+
+enum TestBody {
+    Full(Option<Bytes>),
+    Origin(ResponseBody),
+}
+
+impl Body for TestBody {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        match &mut *self {
+            TestBody::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            TestBody::Origin(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            TestBody::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            TestBody::Origin(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            TestBody::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            TestBody::Origin(body) => body.size_hint(),
+        }
+    }
+}
+
+/// Waits until `done`, or fails.
+fn eventually(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..400 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(ms(20));
+    }
+    panic!("never happened: {what}");
+}
+
+/// What a test saw, in order.
+type Seen<T> = Arc<Mutex<Vec<T>>>;
