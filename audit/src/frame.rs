@@ -116,10 +116,10 @@ pub(crate) fn scan(bytes: &[u8], first: u64, records_max: usize) -> Segment {
     Segment { frames, tail: Tail::Clean }
 }
 
-/// The frames of 256 records from `first` on as an entry bundle. Hashes are not made again here: they stand in the tile
-/// beside the bundle. `None` when these are not exactly such frames.
-pub(crate) fn to_bundle(frames: &[u8], first: u64) -> Option<Vec<u8>> {
-    let mut bundle = Vec::with_capacity(frames.len());
+/// The frames of 256 records from `first` on as an entry bundle, in place of what `bundle` holds. Hashes are not made again
+/// here: they stand in the tile beside the bundle. `None` when these are not exactly such frames.
+pub(crate) fn to_bundle(frames: &[u8], first: u64, bundle: &mut Vec<u8>) -> Option<()> {
+    bundle.clear();
     let mut rest = frames;
     for index in first..first.checked_add(crate::layout::TILE_WIDTH)? {
         let (head, after) = rest.split_first_chunk::<FRAME_HEAD_BYTES>()?;
@@ -132,7 +132,7 @@ pub(crate) fn to_bundle(frames: &[u8], first: u64) -> Option<Vec<u8>> {
         bundle.extend_from_slice(entry);
         rest = after;
     }
-    rest.is_empty().then_some(bundle)
+    rest.is_empty().then_some(())
 }
 
 /// Reads one frame if its index lies in `indices` and its entry is intact.

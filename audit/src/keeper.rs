@@ -245,30 +245,24 @@ impl Keeper {
     }
 
     fn seal_all(&mut self, complete: &[Complete]) -> Result<(), AuditError> {
-        let mut tile_directories: BTreeSet<PathBuf> = BTreeSet::new();
-        let mut bundles = Vec::new();
-        let mut bundle_directories: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
         for one in complete {
-            let number = self.tower.bundles();
-            if one.first != number.saturating_mul(TILE_WIDTH) {
-                let file = self.layout.segment(one.first);
+            if one.first != self.tower.bundles().saturating_mul(TILE_WIDTH) {
+                let file = self.layout.segment(segment_of(one.first));
                 return Err(AuditError::Layout { file, problem: "does not follow the last bundle" });
             }
-            bundles.push((self.layout.bundle(number), self.bundle_bytes(one)?));
             for tile in self.tower.add_bundle(&one.leaves) {
-                let path = self.layout.hash_tile(tile.level, tile.number);
-                self.put(&path, &tile.bytes, &mut tile_directories)?;
+                self.put(&self.layout.hash_tile(tile.level, tile.number), &tile.bytes, &mut directories)?;
             }
         }
-        for directory in &tile_directories {
-            sync_directory(&*self.disk, directory)?;
+        self.sync_directories(&mut directories)?;
+        // Two buffers for all bundles: fresh memory for each costs more than the copying.
+        let (mut frames, mut bundle) = (Vec::new(), Vec::new());
+        for one in complete {
+            self.read_bundle(one, &mut frames, &mut bundle)?;
+            self.put(&self.layout.bundle(one.first / TILE_WIDTH), &bundle, &mut directories)?;
         }
-        for (path, bytes) in &bundles {
-            self.put(path, bytes, &mut bundle_directories)?;
-        }
-        for directory in &bundle_directories {
-            sync_directory(&*self.disk, directory)?;
-        }
+        self.sync_directories(&mut directories)?;
         for end in complete.iter().map(|one| one.first.saturating_add(TILE_WIDTH)) {
             if end.is_multiple_of(SEGMENT_RECORDS) {
                 let path = self.layout.segment(end.saturating_sub(SEGMENT_RECORDS));
@@ -292,13 +286,17 @@ impl Keeper {
         write_whole(&*self.disk, path, bytes)
     }
 
-    /// The bundle made of frames of the journal: the same entries, each with its length.
-    fn bundle_bytes(&self, complete: &Complete) -> Result<Vec<u8>, AuditError> {
-        let path = self.layout.segment(segment_of(complete.first));
-        let length = complete.bytes.end.saturating_sub(complete.bytes.start);
-        let mut frames = vec![0; usize::try_from(length).unwrap_or(0)];
-        complete.file.read_exact_at(&mut frames, complete.bytes.start).map_err(AuditError::io("read", &path))?;
-        frame::to_bundle(&frames, complete.first)
+    fn sync_directories(&self, directories: &mut BTreeSet<PathBuf>) -> Result<(), AuditError> {
+        std::mem::take(directories).iter().try_for_each(|directory| sync_directory(&*self.disk, directory))
+    }
+
+    /// Makes the bundle out of frames of the journal: the same entries, each with its length.
+    fn read_bundle(&self, one: &Complete, frames: &mut Vec<u8>, bundle: &mut Vec<u8>) -> Result<(), AuditError> {
+        let path = self.layout.segment(segment_of(one.first));
+        let length = one.bytes.end.saturating_sub(one.bytes.start);
+        frames.resize(usize::try_from(length).unwrap_or(0), 0);
+        one.file.read_exact_at(frames, one.bytes.start).map_err(AuditError::io("read", &path))?;
+        frame::to_bundle(frames, one.first, bundle)
             .ok_or(AuditError::Layout { file: path, problem: "is not what was written to it" })
     }
 }

@@ -4,6 +4,7 @@
 
 mod body;
 mod carried;
+mod composed;
 mod finding;
 mod kinds;
 mod known;
@@ -16,11 +17,11 @@ mod unmatched;
 
 use crate::authorizer::Authorizer;
 use crate::declared::{Declared, OperationDeclaration};
-use crate::model::{KindIndex, KindSet, Model, ObjectKind};
-use portcullis_contract::{Contract, Operation};
+use crate::model::{KindIndex, KindSet, Model, ObjectKind, OperationPlan, PropertyTable};
+use portcullis_contract::{Contract, Operation, ShapeId};
 use portcullis_decision::finding::Finding;
-use spot::Spots;
-use std::collections::HashMap;
+use spot::{Spot, Spots};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What was compiled, and what is wrong or doubtful.
@@ -38,13 +39,14 @@ pub(super) struct Compiler<'c> {
     declared: &'c Declared,
     kinds: Vec<ObjectKind>,
     spots: Spots<'c>,
+    /// Every place of every type in all bodies and success answers.
+    places: Vec<Spot>,
     findings: Vec<Finding>,
 }
 
 /// Compiles the declarations of one API against its document.
 pub fn compile(contract: Arc<Contract>, declared: Declared) -> Compiled {
-    let (model, findings) = build(&contract, &declared);
-    let (kinds, properties, plans) = model;
+    let (Built { kinds, properties, plans, composed }, findings) = build(&contract, &declared);
     let mut by_schema: HashMap<Arc<str>, KindSet> = HashMap::new();
     for (index, kind) in kinds.iter().enumerate() {
         for schema in &kind.schemas {
@@ -55,22 +57,36 @@ pub fn compile(contract: Arc<Contract>, declared: Declared) -> Compiled {
         }
     }
     let (unknown_response, response_max) = (declared.unknown_response, declared.response_max);
-    let model = Model { contract, kinds, by_schema, properties, plans, unknown_response, response_max };
+    let model =
+        Model { contract, kinds, by_schema, properties, plans, composed, unknown_response, response_max };
     Compiled { authorizer: Authorizer::new(model), findings }
 }
 
-type Built = (Vec<ObjectKind>, HashMap<Arc<str>, crate::model::PropertyTable>, Vec<crate::model::OperationPlan>);
+/// The parts of a model.
+struct Built {
+    kinds: Vec<ObjectKind>,
+    properties: HashMap<Arc<str>, PropertyTable>,
+    plans: Vec<OperationPlan>,
+    composed: HashSet<ShapeId>,
+}
 
 fn build(contract: &Contract, declared: &Declared) -> (Built, Vec<Finding>) {
-    let mut compiler =
-        Compiler { contract, declared, kinds: Vec::new(), spots: Spots::new(contract), findings: Vec::new() };
+    let mut compiler = Compiler {
+        contract,
+        declared,
+        kinds: Vec::new(),
+        spots: Spots::new(contract),
+        places: Vec::new(),
+        findings: Vec::new(),
+    };
     compiler.declare_kinds();
     compiler.find_keys();
     let properties = compiler.properties();
     let plans: Vec<_> = contract.operations.iter().map(|operation| compiler.operation(operation, &properties)).collect();
     compiler.unmatched(&plans);
+    let composed = compiler.composed();
     let Compiler { kinds, findings, .. } = compiler;
-    ((kinds, properties, plans), findings)
+    (Built { kinds, properties, plans, composed }, findings)
 }
 
 impl<'c> Compiler<'c> {

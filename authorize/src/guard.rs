@@ -27,6 +27,8 @@ use portcullis_wire::json::{Document, JsonLimits, NodeId};
 
 /// Violations of an answer are counted up to this many; they are for the record, not for the client.
 const VIOLATIONS_TOLD_MAX: usize = 8;
+/// At most this many undeclared properties of one answer are set aside by the exact reading.
+const UNDECLARED_MAX: usize = 10_000;
 /// Arrays and objects inside each other in an answer.
 const ANSWER_DEPTH_MAX: usize = 64;
 /// Values in an answer.
@@ -155,7 +157,8 @@ impl AnswerGuard<'_> {
                 return Err(trail.deny::<stage::Response>(Reason::ResponseContract, facts));
             }
         };
-        let seen = walk::walk(self.model, self.plan, &document, media.shape);
+        let mut seen = walk::walk(self.model, self.plan, &document, media.shape);
+        self.read_exactly(head, &document, media, &mut seen, trail)?;
         if self.model.unknown_response == crate::declared::UnknownResponse::Fail && !seen.undeclared.is_empty() {
             let facts = undeclared_facts(&seen, &document);
             return Err(trail.deny::<stage::Response>(Reason::ResponseUndeclared, facts));
@@ -176,6 +179,34 @@ impl AnswerGuard<'_> {
             changed(head, document.without(&removed))
         };
         Ok((judged, trail.allow(facts)))
+    }
+
+    /// Of a composed schema only the branches that a value satisfies declare anything: what other branches would
+    /// declare is undeclared here.
+    fn read_exactly(
+        &self,
+        head: &HeadQuestion<'_>,
+        document: &Document,
+        media: &Media,
+        seen: &mut walk::Seen<'_>,
+        trail: &mut Trail,
+    ) -> Result<(), Denial> {
+        let composed = media.shape.is_some_and(|shape| self.model.composed.contains(&shape));
+        let Some(validator) = media.validator.as_ref().filter(|_| composed) else { return Ok(()) };
+        let aside: Vec<NodeId> = seen.set_aside().collect();
+        // Only members were set aside, so pointers into the rest are pointers into the document.
+        for violation in validator.undeclared(&document.to_value_without(&aside), UNDECLARED_MAX) {
+            match document.root().pointer(&violation.pointer) {
+                Some(node) if node.id() != NodeId::ROOT => seen.undeclared.push(node.id()),
+                _ => {
+                    let facts = self.status_facts(head.status).with("why", "its properties cannot be told");
+                    return Err(trail.deny::<stage::Response>(Reason::ResponseContract, facts));
+                }
+            }
+        }
+        seen.undeclared.sort_unstable();
+        seen.undeclared.dedup();
+        Ok(())
     }
 
     /// What is left must satisfy the contract. A property that is hidden from this caller counts as present when its

@@ -5,10 +5,10 @@ use crate::declared::{Action, DenyAs, ForeignItems, SubjectSource, UnknownRespon
 use crate::pointer::Pointer;
 use crate::word::Rule;
 use http::{HeaderValue, StatusCode};
-use portcullis_contract::{Contract, OperationIndex};
+use portcullis_contract::{Contract, OperationIndex, ShapeId};
 use portcullis_decision::Reason;
 use smallvec::SmallVec;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A kind of object, by its place in [`Model::kinds`].
@@ -153,6 +153,7 @@ pub(crate) type ScopeAlternatives = Vec<Vec<Arc<str>>>;
 /// Everything decided about one operation.
 #[derive(Debug)]
 pub(crate) struct OperationPlan {
+    pub(crate) index: OperationIndex,
     /// Refused at load: answered as if it did not exist.
     pub(crate) served: bool,
     pub(crate) public: bool,
@@ -172,8 +173,8 @@ pub(crate) struct OperationPlan {
     pub(crate) foreign_items: ForeignItems,
     /// The operation whose declared answers hold: itself, or the GET beside a HEAD.
     pub(crate) judged_as: OperationIndex,
-    /// Some property rule or `writeOnly` may apply to an answer.
-    pub(crate) reads_properties: bool,
+    /// The read rules of properties that an answer may hold.
+    pub(crate) read_rules: Vec<Arc<PropertyRule>>,
     pub(crate) needs: Needs,
 }
 
@@ -213,6 +214,8 @@ pub(crate) struct Model {
     pub(crate) properties: HashMap<Arc<str>, PropertyTable>,
     /// In the order of the contract's operations.
     pub(crate) plans: Vec<OperationPlan>,
+    /// Schemas of bodies and answers that are composed of several.
+    pub(crate) composed: HashSet<ShapeId>,
     pub(crate) unknown_response: UnknownResponse,
     pub(crate) response_max: usize,
 }

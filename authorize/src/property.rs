@@ -110,7 +110,8 @@ pub(crate) fn walk<'d>(
 ) -> Found<'d> {
     let root = Parent { up: 0, token: Cow::Borrowed("") };
     let mut walk = Walk { model, plan, caller, parents: vec![root], found: Found::default() };
-    let shape = Some(model.contract.shapes().enter(shape));
+    let shape_id = shape;
+    let shape = Some(model.contract.shapes().enter(shape_id));
     let mut stack = vec![Visit { node: body.root(), shape, place: 0 }];
     while let Some(visit) = stack.pop() {
         if walk.found.faults.len() >= FAULTS_MAX {
@@ -122,8 +123,34 @@ pub(crate) fn walk<'d>(
             _ => {}
         }
     }
-    walk.found.faults.truncate(FAULTS_MAX);
-    walk.found
+    let mut found = walk.found;
+    read_exactly(model, plan, body, shape_id, &mut found.faults);
+    found.faults.truncate(FAULTS_MAX);
+    found
+}
+
+/// Of a composed schema only the branches that a value satisfies declare anything.
+fn read_exactly(
+    model: &Model,
+    plan: &OperationPlan,
+    body: &Document,
+    shape: ShapeId,
+    faults: &mut Vec<PropertyFault>,
+) {
+    if !model.composed.contains(&shape) || faults.len() >= FAULTS_MAX {
+        return;
+    }
+    let operation = model.contract.operation(plan.index);
+    let mut media = operation.into_iter().filter_map(|o| o.body.as_ref()).flat_map(|body| &body.media);
+    let validator = media.find(|media| media.shape == Some(shape)).and_then(|media| media.validator.as_ref());
+    let violations = validator.map(|v| v.undeclared(&body.to_value(), FAULTS_MAX)).unwrap_or_default();
+    for violation in violations {
+        if !faults.iter().any(|known| known.violation.pointer == violation.pointer) {
+            let detail = "no property of this name is known here".to_owned();
+            let violation = Violation { pointer: violation.pointer, detail };
+            faults.push(PropertyFault { reason: Reason::PropertyUndeclared, violation });
+        }
+    }
 }
 
 impl<'m, 'd> Walk<'m, 'd> {

@@ -56,7 +56,7 @@ Why? Each answer has a Request-Id; any unique part of its beginning is enough:
 
   {explain} REQUEST-ID          # 200, the order is hers
   {explain} REQUEST-ID          # 404, true reason object.not_owner
-  {explain} REQUEST-ID          # 400, property.not_writable
+  {explain} REQUEST-ID          # 400, property.undeclared
   {explain} REQUEST-ID          # 401, identity.missing
   {explain} REQUEST-ID          # 201, replayed
   {explain} REQUEST-ID          # 429, limit.rate

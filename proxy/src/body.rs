@@ -238,10 +238,7 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyFault;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         loop {
             let RequestBody { incoming: Some(incoming), reading: Some(reading) } = &mut *self else {
                 return Poll::Ready(None);
@@ -323,10 +320,7 @@ where
     type Data = Bytes;
     type Error = BodyFault;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if let Some(Err(_)) = &frame {
             self.gone.aborted();

@@ -70,11 +70,9 @@ pub(crate) fn open<H: Handler>(
     let _ = socket.set_nodelay(true);
     let Ok(local) = socket.local_addr() else { return };
     let bounds = &worker.config.connections;
-    let patience =
-        Patience { idle: bounds.idle, head: worker.config.head.timeout, write_stall: bounds.write_stall };
+    let patience = Patience { idle: bounds.idle, head: worker.config.head.timeout, write_stall: bounds.write_stall };
     let pace = Arc::new(Pace::new(worker.deadlines.register(), patience));
-    let inflow =
-        Inflow::new(Arc::clone(&worker.deadlines), worker.config.body.clone(), worker.client_tasks.clone());
+    let inflow = Inflow::new(Arc::clone(&worker.deadlines), worker.config.body.clone(), worker.client_tasks.clone());
     let link = Arc::new(Link {
         worker: Arc::clone(worker),
         ends: Connection { peer, local },
@@ -147,9 +145,7 @@ impl Link {
         let bounds = &self.worker.config.connections;
         let served = self.served.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let age_ms = self.worker.deadlines.now_ms().saturating_sub(self.opened_ms);
-        served >= bounds.requests_max
-            || u128::from(age_ms) >= bounds.age_max.as_millis()
-            || self.worker.is_draining()
+        served >= bounds.requests_max || u128::from(age_ms) >= bounds.age_max.as_millis() || self.worker.is_draining()
     }
 }
 

@@ -71,8 +71,7 @@ impl Running {
         let Self { stage, cores, .. } = self;
         // No receiver means that every core has ended already.
         let _ = stage.send(Stage::Draining);
-        let (mut receivers, threads): (Vec<_>, Vec<_>) =
-            cores.into_iter().map(|core| (core.cut, core.thread)).unzip();
+        let (mut receivers, threads): (Vec<_>, Vec<_>) = cores.into_iter().map(|core| (core.cut, core.thread)).unzip();
         let mut cut = 0_usize;
         let all = async {
             for core in &mut receivers {

@@ -46,8 +46,7 @@ impl UpstreamOrigin {
         // An index outside the revision cannot happen while gate and upstreams are swapped together.
         let upstream = self.upstreams.by_index(request.upstream).ok_or(fault(Reason::UpstreamUnreachable))?;
         let in_flight = upstream.enter().ok_or(fault(Reason::UpstreamOverloaded))?;
-        let draft =
-            Draft::write(&upstream.config, request).ok_or(fault(Reason::UpstreamInvalidResponse))?;
+        let draft = Draft::write(&upstream.config, request).ok_or(fault(Reason::UpstreamInvalidResponse))?;
         let wanted = Wanted {
             worker: Arc::clone(&self.worker),
             upstream: Arc::clone(upstream),
@@ -154,11 +153,7 @@ async fn attempt(mut lease: Lease, draft: Draft) -> Result<Response<ResponseBody
     }
 }
 
-fn believe(
-    response: Response<Incoming>,
-    method: &Method,
-    lease: Lease,
-) -> Result<Response<ResponseBody>, Failed> {
+fn believe(response: Response<Incoming>, method: &Method, lease: Lease) -> Result<Response<ResponseBody>, Failed> {
     let (mut parts, incoming) = response.into_parts();
     answer::believe(&mut parts).map_err(|_| Failed::For(Reason::UpstreamInvalidResponse))?;
     // hyper reads no content after these either; an upstream that sends some has its connection closed by it.

@@ -121,6 +121,7 @@ impl Compiler<'_> {
             }
             self.check_places(index.0, &spots);
         }
+        self.places = all;
     }
 
     fn key_among(&self, object: &ObjectDeclaration, spots: &[&Spot]) -> Option<Pointer> {

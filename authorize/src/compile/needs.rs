@@ -2,10 +2,12 @@
 //! What the host must prepare for an operation.
 
 use super::Compiler;
+use super::finding::UNENFORCEABLE;
 use crate::declared::Action;
-use crate::model::{Guard, How, KindSet, Needs, OperationPlan, PropertyTable};
+use crate::model::{Guard, How, KindSet, Needs, OperationPlan, PropertyRule, PropertyTable};
 use http::{HeaderValue, Method};
 use portcullis_contract::{Operation, OperationIndex};
+use portcullis_decision::finding::Severity;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,28 +29,60 @@ impl Compiler<'_> {
         }
     }
 
-    /// Whether a property rule may apply to an answer that cannot be read.
-    pub(super) fn reads_properties(
+    /// The read rules of properties that an answer may hold.
+    pub(super) fn read_rules(
         &self,
         judged_as: OperationIndex,
         kinds: &KindSet,
         properties: &HashMap<Arc<str>, PropertyTable>,
-    ) -> bool {
-        let restricted: Vec<Arc<str>> = properties
-            .iter()
-            .filter(|(_, table)| table.values().flatten().any(|rule| rule.read.is_some()))
-            .map(|(schema, _)| Arc::clone(schema))
-            .collect();
+    ) -> Vec<Arc<PropertyRule>> {
+        let reads = |table: &PropertyTable| table.values().flatten().any(|rule| rule.read.is_some());
+        let restricted: Vec<Arc<str>> =
+            properties.iter().filter(|(_, table)| reads(table)).map(|(schema, _)| Arc::clone(schema)).collect();
         if restricted.is_empty() {
-            return false;
+            return Vec::new();
         }
-        let mut of_kinds = kinds.iter().filter_map(|kind| self.kind(*kind));
-        if of_kinds.any(|kind| kind.schemas.iter().any(|schema| restricted.contains(schema))) {
-            return true;
+        let shapes = self.contract.shapes();
+        let operation = self.contract.operation(judged_as);
+        let media = operation.into_iter().flat_map(|o| o.responses.iter()).flat_map(|response| &response.media);
+        let answers: Vec<_> = media.filter_map(|media| media.shape).collect();
+        let of_kind = |schema: &Arc<str>| {
+            kinds.iter().filter_map(|kind| self.kind(*kind)).any(|kind| kind.schemas.contains(schema))
+        };
+        let shown = |schema: &Arc<str>| {
+            let one = std::slice::from_ref(schema);
+            answers.iter().any(|shape| !shapes.occurrences(*shape, one).is_empty())
+        };
+        let mut rules: Vec<Arc<PropertyRule>> = Vec::new();
+        for schema in restricted.iter().filter(|schema| of_kind(schema) || shown(schema)) {
+            for rule in properties.get(schema).into_iter().flat_map(HashMap::values).flatten() {
+                if rule.read.is_some() && !rules.iter().any(|known| Arc::ptr_eq(known, rule)) {
+                    rules.push(Arc::clone(rule));
+                }
+            }
         }
-        let Some(operation) = self.contract.operation(judged_as) else { return true };
-        let mut shapes = operation.responses.iter().flat_map(|r| &r.media).filter_map(|media| media.shape);
-        shapes.any(|shape| !self.contract.shapes().occurrences(shape, &restricted).is_empty())
+        rules
+    }
+
+    /// Tells of answers that only those may have whom no property rule restricts.
+    pub(super) fn rarely_read(
+        &mut self,
+        operation: &Operation,
+        judged_as: OperationIndex,
+        kinds: &KindSet,
+        rules: &[Arc<PropertyRule>],
+    ) {
+        let judged = self.contract.operation(judged_as).unwrap_or(operation);
+        let mut media = super::spot::successes(judged).into_iter().flat_map(|response| &response.media);
+        let Some(unread) = media.find(|media| !media.is_json).filter(|_| !kinds.is_empty()) else { return };
+        let Some(text) = rules.iter().find_map(|rule| rule.read.as_ref()).map(|rule| Arc::clone(&rule.text)) else {
+            return;
+        };
+        let message = format!(
+            "answers of `{}` in `{}` cannot be read, so they leave only for those whom no property rule restricts: {text}",
+            operation.id, unread.media_type
+        );
+        self.about(UNENFORCEABLE, Severity::Low, operation, message, None);
     }
 }
 

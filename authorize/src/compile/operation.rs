@@ -56,8 +56,10 @@ impl Compiler<'_> {
         served &= exempt || self.is_plain(operation, &touched);
         let implied = implied(operation, &touched);
         served &= self.bodies_can_be_judged(operation, &touched, &implied, properties);
-        let reads_properties = self.reads_properties(judged_as, &kinds, properties);
+        let read_rules = self.read_rules(judged_as, &kinds, properties);
+        self.rarely_read(operation, judged_as, &kinds, &read_rules);
         let mut plan = OperationPlan {
+            index: operation.index,
             served,
             public,
             exempt,
@@ -71,7 +73,7 @@ impl Compiler<'_> {
             returns: touched.returns,
             foreign_items: declaration.map_or(ForeignItems::Drop, |d| d.foreign_items),
             judged_as,
-            reads_properties,
+            read_rules,
             needs: Needs::default(),
         };
         plan.needs = self.needs(operation, &plan);

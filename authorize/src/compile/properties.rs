@@ -33,6 +33,12 @@ impl Compiler<'_> {
 
     fn nothing_matched(&self, declaration: &PropertyDeclaration, schemas: &[Arc<str>]) -> Option<String> {
         let shapes = self.contract.shapes();
+        if let Some(kind) = self.kind_named(&declaration.schema) {
+            let places = self.places.iter().filter(|spot| spot.kind == kind);
+            if places.into_iter().any(|spot| declares_property(shapes, &spot.set, &declaration.property)) {
+                return None;
+            }
+        }
         let mut is_known = false;
         for operation in &self.contract.operations {
             let bodies = operation.body.iter().flat_map(|body| &body.media);

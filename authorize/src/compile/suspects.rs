@@ -4,11 +4,12 @@
 
 use super::Compiler;
 use super::finding::{NOBODY_OWNS, SAYS_NOTHING};
+use super::composed::children;
 use super::operation::Touched;
 use super::spot::{declares, successes};
 use crate::model::{Carrier, KindIndex};
 use crate::pointer::Pointer;
-use portcullis_contract::{Member, Operation, ShapeId, ShapeSet};
+use portcullis_contract::{Operation, ShapeId};
 use portcullis_decision::finding::Severity;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -114,21 +115,4 @@ impl Compiler<'_> {
 enum Inside {
     Object,
     Nothing,
-}
-
-/// The described children of a value: its members, its elements (`*`), its additional members (`*`).
-fn children(shapes: &portcullis_contract::Shapes, set: &ShapeSet) -> Vec<(Arc<str>, ShapeSet)> {
-    let any: Arc<str> = "*".into();
-    let mut children = Vec::new();
-    for name in shapes.declared_names(set) {
-        if let Member::Declared(next) = shapes.member(set, name) {
-            children.push((Arc::clone(name), next));
-        }
-    }
-    children.push((Arc::clone(&any), shapes.element(set, 0)));
-    children.push((Arc::clone(&any), shapes.element(set, usize::MAX)));
-    if let Member::Declared(next) = shapes.member(set, "\u{0}") {
-        children.push((any, next));
-    }
-    children
 }

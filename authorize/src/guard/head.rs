@@ -6,6 +6,7 @@ use crate::evidence;
 use crate::model::{Guard, ObjectKind};
 use crate::declared::Action;
 use crate::object::{Known, Standing};
+use crate::owner::Ownership;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use portcullis_contract::Media;
@@ -144,13 +145,21 @@ impl AnswerGuard<'_> {
         let is_error = head.status.is_client_error() || head.status.is_server_error();
         let why = if !is_settled(self, head.known) {
             "ownership was not known before"
-        } else if self.plan.reads_properties && !is_error {
+        } else if !is_error && self.is_restricted(head) {
             "a property rule applies"
         } else {
             return Ok(());
         };
         let facts = self.status_facts(head.status).with("why", why);
         Err(trail.deny::<stage::Response>(Reason::ResponseContract, facts))
+    }
+
+    /// Whether some property rule would hide something from this caller.
+    fn is_restricted(&self, head: &HeadQuestion<'_>) -> bool {
+        let own = !head.known.ids.is_empty() && head.known.ids.iter().all(|id| id.owned);
+        let ownership = if own { Ownership::Own } else { Ownership::Unknown };
+        let mut rules = self.plan.read_rules.iter().filter_map(|rule| rule.read.as_ref());
+        rules.any(|rule| !rule.holds(head.caller, &ownership))
     }
 
     /// An answer that shows no object leaves only where no id waits for it.

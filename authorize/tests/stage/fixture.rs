@@ -16,11 +16,12 @@ use portcullis_decision::{Denial, ManualClock, Reason, RequestId, Trail};
 use portcullis_wire::json::{Document, JsonLimits};
 use portcullis_wire::{HeadLimits, Reserved};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -36,6 +37,12 @@ pub(crate) fn words(list: &[&str]) -> Vec<Word> {
 
 pub(crate) fn rule(line: u32, list: &[&str]) -> Option<RuleList> {
     Some(RuleList { words: words(list), place: place(line) })
+}
+
+/// The orders document, loaded once: its validators are compiled on first use.
+pub(crate) fn orders_contract() -> Arc<Contract> {
+    static CONTRACT: OnceLock<Arc<Contract>> = OnceLock::new();
+    Arc::clone(CONTRACT.get_or_init(|| contract(ORDERS)))
 }
 
 pub(crate) fn contract(document: &str) -> Arc<Contract> {
@@ -186,6 +193,11 @@ impl Reply {
 
 pub(crate) type Handler = Box<dyn Fn(&Method, &str, &str) -> Reply + Send + Sync>;
 
+/// The subject the gateway tells the origin, as a header would.
+thread_local! {
+    pub(crate) static SUBJECT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
 /// An origin that never checks anything.
 pub(crate) fn leaky() -> Handler {
     Box::new(|method, path, body| {
@@ -199,7 +211,8 @@ pub(crate) fn leaky() -> Handler {
             }
             ("POST", ["orders"]) => {
                 let sent: Value = serde_json::from_str(body).unwrap();
-                let owner = sent["owner"].as_str().unwrap_or("alice").to_owned();
+                let own = SUBJECT.with_borrow(Clone::clone);
+                let owner = sent["owner"].as_str().unwrap_or(&own).to_owned();
                 reply(201, &order("o-9", &owner))
             }
             ("POST", ["orders", "archive"]) => reply(200, &json!({"archived": 1})),
@@ -235,7 +248,7 @@ pub(crate) fn orders() -> Gateway {
 }
 
 pub(crate) fn orders_with(change: impl FnOnce(&mut Declared)) -> Gateway {
-    let contract = contract(ORDERS);
+    let contract = orders_contract();
     let mut declared = declared(&contract);
     change(&mut declared);
     gateway(contract, declared)
@@ -387,6 +400,8 @@ impl Gateway {
     ) -> Result<Judged, Denial> {
         let method = if self.authorizer.needs(index).head_as_get { Method::GET } else { ask.method.parse().unwrap() };
         self.calls.lock().unwrap().push(format!("{method} {}", ask.path));
+        let subject = ask.caller.identity().map(|i| i.subject.to_string()).unwrap_or_default();
+        SUBJECT.set(subject);
         let path = ask.path.split('?').next().unwrap();
         let answer = (self.origin)(&method, path, ask.body);
         let status = StatusCode::from_u16(answer.status).unwrap();

@@ -146,6 +146,8 @@ fn what_cannot_be_read_leaves_only_where_the_owner_was_known_before() {
     assert_eq!((pdf.line().as_str(), &*pdf.body), ("200", &b"%PDF"[..]));
     assert_eq!(gateway.calls(), ["lookup /orders/o-1", "GET /orders/o-1/pdf"]);
     assert_eq!(orders().get(&user("alice"), "/orders/o-1/pdf").line(), "502 response.contract", "a read rule applies");
+    let finance = known(identity("alice", &["orders.read"], &["finance"]));
+    assert_eq!(orders().get(&finance, "/orders/o-1/pdf").line(), "200", "nothing is hidden from her");
 }
 
 #[test]

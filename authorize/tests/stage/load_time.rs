@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is refused at load time, and what `check` is told.
 
-use crate::fixture::{ORDERS, contract, declared, empty, object, operation, place, property, rule};
+use crate::fixture::{ORDERS, contract, orders_contract, declared, empty, object, operation, place, property, rule};
 use portcullis_authorize::{Authorizer, CarryPlace, Compiled, Declared, KnownBy, OperationDeclaration, Pointer, compile};
 use portcullis_contract::Contract;
 use portcullis_decision::finding::{Finding, Severity};
 use std::sync::Arc;
 
 fn built(document: &str, change: impl FnOnce(&Contract, &mut Declared)) -> (Arc<Contract>, Authorizer, Vec<Finding>) {
-    let contract = contract(document);
+    let contract = if document == ORDERS { orders_contract() } else { contract(document) };
     let mut declared = if document == ORDERS { declared(&contract) } else { empty() };
     change(&contract, &mut declared);
-    let Compiled { authorizer, findings } = compile(Arc::clone(&contract), declared);
+    let Compiled { authorizer, mut findings } = compile(Arc::clone(&contract), declared);
+    // The document's PDF and the rule of `internal_margin` are told in one test of their own.
+    findings.retain(|finding| finding.severity != Severity::Low);
     (contract, authorizer, findings)
 }
 
@@ -27,6 +29,18 @@ fn one(document: &str, paths: &str) -> String {
 #[test]
 fn the_orders_api_compiles_without_a_finding() {
     assert_eq!(findings(|_, _| {}), []);
+}
+
+#[test]
+fn answers_that_hardly_anybody_may_have_are_told() {
+    let contract = orders_contract();
+    let all = compile(Arc::clone(&contract), declared(&contract)).findings;
+    assert_eq!(all.iter().map(|f| (f.rule, f.severity)).collect::<Vec<_>>(), [(Some("PC0502"), Severity::Low)]);
+    let message = &all[0].message;
+    assert!(message.contains("`orderPdf`") && message.contains("internal_margin read: [role:finance]"), "{message}");
+    let mut unrestricted = declared(&contract);
+    unrestricted.properties.clear();
+    assert_eq!(compile(contract, unrestricted).findings, []);
 }
 
 #[test]

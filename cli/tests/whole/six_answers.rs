@@ -11,7 +11,7 @@ fn api1_own_order_200_foreign_order_404_and_both_are_explained() {
     assert_eq!(own.status, 200, "{own:?}");
     assert_eq!(own.json()["owner"], "alice");
     assert!(own.json().get("warehouse_shelf").is_none(), "an undeclared property left: {own:?}");
-    assert!(own.json().get("margin").is_none(), "a property for support left: {own:?}");
+    assert!(own.json().get("margin").is_none(), "an undeclared property left: {own:?}");
     let foreign = gate.send(&Request::get("/orders/ord-1").bearer(&gate.token("bob")));
     assert_eq!(foreign.status, 404);
     assert_eq!(foreign.header("content-type"), Some("application/problem+json"));

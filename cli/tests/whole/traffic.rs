@@ -67,10 +67,13 @@ fn one_curl(url: &str, case: &Value) -> Value {
     for (name, value) in case["headers"].as_object().unwrap() {
         command.arg("-H").arg(format!("{name}: {}", value.as_str().unwrap()));
     }
-    if let Some(body) = case["body"].as_str() {
-        command.args(["--data-binary", body]);
+    if case["body"].is_string() {
+        command.args(["--data-binary", "@-"]);
     }
-    let output = command.arg(format!("{url}{}", case["path"].as_str().unwrap())).output().unwrap();
+    command.arg(format!("{url}{}", case["path"].as_str().unwrap()));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(case["body"].as_str().unwrap_or_default().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let (body, last) = text.rsplit_once('\n').unwrap();

@@ -107,6 +107,7 @@ async fn stalled_connections_give_their_places_back() {
         socket.write_all(b"GET /healthz HT").await.unwrap();
         stalled.push(socket);
     }
-    let answer = tokio::time::timeout(Duration::from_secs(5), ask(address, "GET /healthz", "host: localhost\r\n")).await;
+    let answer =
+        tokio::time::timeout(Duration::from_secs(5), ask(address, "GET /healthz", "host: localhost\r\n")).await;
     assert!(answer.unwrap().starts_with("HTTP/1.1 200 "));
 }

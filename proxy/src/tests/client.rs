@@ -79,7 +79,8 @@ fn t14_a_body_that_is_wanted_is_asked_for() {
 fn t01_nothing_follows_ambiguous_framing() {
     let bench = bench(&echo(), |_, _| {});
     // Two equal lengths are not here: hyper hides the second one.
-    for fields in ["content-length: 6\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 6"] {
+    for fields in ["content-length: 6\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 6"]
+    {
         let mut client = bench.client();
         client.send(format!("POST /deny HTTP/1.1\r\nhost: a\r\n{fields}\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n"));
         assert_eq!(client.read().unwrap().field("connection"), Some("close"), "{fields}");

@@ -69,7 +69,12 @@ fn t56_a_body_has_a_least_rate_after_the_grace() {
     let mut client = bench.client();
     client.send("POST / HTTP/1.1\r\nhost: a\r\nx-buffer: 1\r\ncontent-length: 100000\r\n\r\n");
     let mut writer = client.reader.get_ref().try_clone().unwrap();
-    std::thread::spawn(move || while writer.write_all(b"x").is_ok() && { std::thread::sleep(ms(50)); true } {});
+    std::thread::spawn(move || {
+        while writer.write_all(b"x").is_ok() && {
+            std::thread::sleep(ms(50));
+            true
+        } {}
+    });
     let began = now();
     assert_eq!(client.read().unwrap().body, b"payload.too_slow");
     assert!(began.elapsed() < ms(4_000));
@@ -109,7 +114,8 @@ fn t57_a_client_that_does_not_read_is_cut_and_the_origin_held_back() {
 #[test]
 fn t60_a_body_over_the_cap_is_refused_by_length_or_by_chunks() {
     let bench = bench(&echo(), |config, _| config.body.bytes_max = 10);
-    for body in ["content-length: 11\r\n\r\n01234567890", "transfer-encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n"]
+    for body in
+        ["content-length: 11\r\n\r\n01234567890", "transfer-encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n"]
     {
         let mut client = bench.client();
         client.send(format!("POST / HTTP/1.1\r\nhost: a\r\nx-buffer: 1\r\n{body}"));

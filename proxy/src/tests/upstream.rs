@@ -38,7 +38,9 @@ fn the_head_and_its_framing_are_ours() {
     assert_eq!((seen[0].line.trim_end(), seen[0].field("x-kept")), ("GET /base/a?b=c HTTP/1.1", Some("1")));
     let framing: Vec<_> = seen
         .iter()
-        .map(|r| (r.field("content-length"), r.field("transfer-encoding"), String::from_utf8_lossy(&r.body).into_owned()))
+        .map(|r| {
+            (r.field("content-length"), r.field("transfer-encoding"), String::from_utf8_lossy(&r.body).into_owned())
+        })
         .collect();
     let (length, chunked) = (|n| (Some(n), None, if n == "4" { "body" } else { "" }.to_owned()), Some("chunked"));
     let streamed = || (None, chunked, "body".to_owned());
@@ -136,17 +138,21 @@ fn an_answer_before_the_end_of_an_upload_is_passed_on_and_ends_the_connection() 
 fn a_look_up_is_bounded_and_whole() {
     for (bytes, expected) in [
         (format!("HTTP/1.1 200 OK\r\ncontent-length: 65536\r\n\r\n{}", "x".repeat(65_536)), None),
-        (format!("HTTP/1.1 200 OK\r\ncontent-length: 65537\r\n\r\n{}", "x".repeat(65_537)), Some("upstream.invalid_response")),
         (
-            format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10001\r\n{}\r\n0\r\n\r\n", "x".repeat(65_537)),
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 65537\r\n\r\n{}", "x".repeat(65_537)),
+            Some("upstream.invalid_response"),
+        ),
+        (
+            format!(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10001\r\n{}\r\n0\r\n\r\n",
+                "x".repeat(65_537)
+            ),
             Some("upstream.invalid_response"),
         ),
         ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_owned(), Some("upstream.timeout")),
         ("HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 5\r\n\r\nfound".to_owned(), Some("found")),
     ] {
-        let origin = origin(move |_, mut wire| {
-            while wire.request().is_some() && wire.try_send(&bytes).is_ok() {}
-        });
+        let origin = origin(move |_, mut wire| while wire.request().is_some() && wire.try_send(&bytes).is_ok() {});
         let bench = bench(&origin, |_, upstream| upstream.total = ms(400));
         let answer = bench.get("/load").unwrap();
         match expected {

@@ -152,10 +152,7 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BodyFault;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         loop {
             let State::Open(lease) = &self.state else { return Poll::Ready(None) };
             if lease.line.total.fired() {

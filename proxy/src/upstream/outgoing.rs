@@ -64,7 +64,9 @@ impl Draft {
         headers.remove(CONNECTION);
         let (body, clock) = match body {
             Outgoing::Full(bytes) if !bytes.is_empty() => (OutgoingBody::Full(bytes), None),
-            Outgoing::Full(_) | Outgoing::Empty | Outgoing::Stream { framing: Framing::None | Framing::Length(0), .. } => {
+            Outgoing::Full(_)
+            | Outgoing::Empty
+            | Outgoing::Stream { framing: Framing::None | Framing::Length(0), .. } => {
                 // RFC 9110 §8.6: said where the method gives content a meaning.
                 if matches!(method, Method::POST | Method::PUT | Method::PATCH) {
                     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -166,10 +168,7 @@ impl Body for OutgoingBody {
     type Data = Bytes;
     type Error = BodyFault;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         match &mut *self {
             OutgoingBody::Empty => Poll::Ready(None),
             OutgoingBody::Full(bytes) => {

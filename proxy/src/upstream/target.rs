@@ -71,8 +71,8 @@ impl Target {
         };
         let path = path(uri.path_and_query())?;
         let host = host(authority, port)?;
-        let authority = HeaderValue::from_str(&authority.as_str().to_ascii_lowercase())
-            .map_err(|_| TargetError::NotAUrl)?;
+        let authority =
+            HeaderValue::from_str(&authority.as_str().to_ascii_lowercase()).map_err(|_| TargetError::NotAUrl)?;
         Ok(Self { host, port, path, authority })
     }
 }
