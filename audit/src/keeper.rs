@@ -272,17 +272,16 @@ impl Keeper {
         Ok(())
     }
 
+    /// Writes a file of the log; the directories to be synced for it are added to `directories`.
     fn put(&self, path: &Path, bytes: &[u8], directories: &mut BTreeSet<PathBuf>) -> Result<(), AuditError> {
-        // A new directory of a thousand tiles must itself be durable, up to the root of the log.
-        let mut directory = path.parent();
-        while let Some(known) = directory.filter(|d| *d != self.layout.root()) {
-            if !known.exists() || !directories.contains(known) {
-                make_directory(known)?;
-                directories.insert(known.to_path_buf());
-            }
-            directory = known.parent();
+        let parent = path.parent().unwrap_or(self.layout.root());
+        if !parent.exists() {
+            // A new directory of a thousand tiles must itself be durable, up to the root of the log.
+            make_directory(parent)?;
+            let above = parent.ancestors().skip(1).take_while(|above| above.starts_with(self.layout.root()));
+            directories.extend(above.map(Path::to_path_buf));
         }
-        directories.insert(self.layout.root().to_path_buf());
+        directories.insert(parent.to_path_buf());
         write_whole(&*self.disk, path, bytes)
     }
 

@@ -45,6 +45,7 @@ pub(super) struct Compiler<'c> {
 }
 
 /// Compiles the declarations of one API against its document.
+#[expect(clippy::needless_pass_by_value, reason = "the declarations end here: what holds is the compiled form")]
 pub fn compile(contract: Arc<Contract>, declared: Declared) -> Compiled {
     let (Built { kinds, properties, plans, composed }, findings) = build(&contract, &declared);
     let mut by_schema: HashMap<Arc<str>, KindSet> = HashMap::new();
@@ -57,8 +58,7 @@ pub fn compile(contract: Arc<Contract>, declared: Declared) -> Compiled {
         }
     }
     let (unknown_response, response_max) = (declared.unknown_response, declared.response_max);
-    let model =
-        Model { contract, kinds, by_schema, properties, plans, composed, unknown_response, response_max };
+    let model = Model { contract, kinds, by_schema, properties, plans, composed, unknown_response, response_max };
     Compiled { authorizer: Authorizer::new(model), findings }
 }
 
@@ -82,7 +82,8 @@ fn build(contract: &Contract, declared: &Declared) -> (Built, Vec<Finding>) {
     compiler.declare_kinds();
     compiler.find_keys();
     let properties = compiler.properties();
-    let plans: Vec<_> = contract.operations.iter().map(|operation| compiler.operation(operation, &properties)).collect();
+    let plans: Vec<_> =
+        contract.operations.iter().map(|operation| compiler.operation(operation, &properties)).collect();
     compiler.unmatched(&plans);
     let composed = compiler.composed();
     let Compiler { kinds, findings, .. } = compiler;

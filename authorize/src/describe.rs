@@ -87,7 +87,13 @@ fn one(model: &Model, operation: &Operation, plan: &OperationPlan) -> Described 
             continue;
         };
         let made = plan.created.contains(index);
-        let action = if made { Action::Create } else if plan.carried.is_empty() { plan.action } else { Action::Read };
+        let action = if made {
+            Action::Create
+        } else if plan.carried.is_empty() {
+            plan.action
+        } else {
+            Action::Read
+        };
         let rule = kind.rules.of(action);
         let known = match (made, rule.needs_object()) {
             (true, _) => KnownBy::Made,

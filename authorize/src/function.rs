@@ -52,7 +52,11 @@ fn allowed(plan: &OperationPlan, caller: &Caller, trail: &mut Trail) -> Result<R
 }
 
 /// Refuses for a rule that looks at the caller alone, with the reason its words suggest.
-pub(crate) fn refuse<S: portcullis_decision::receipt::Stage>(rule: &Rule, caller: &Caller, trail: &mut Trail) -> Denial {
+pub(crate) fn refuse<S: portcullis_decision::receipt::Stage>(
+    rule: &Rule,
+    caller: &Caller,
+    trail: &mut Trail,
+) -> Denial {
     let facts = Facts::none().with("rule", Arc::clone(&rule.text));
     let scopes: Vec<&str> = rule
         .words()
@@ -77,8 +81,7 @@ pub(crate) fn refuse<S: portcullis_decision::receipt::Stage>(rule: &Rule, caller
 
 fn scopes_suffice(alternatives: &ScopeAlternatives, identity: &Identity) -> bool {
     // Nothing declared asks for an identity and nothing more (config.md §3).
-    alternatives.is_empty()
-        || alternatives.iter().any(|members| members.iter().all(|scope| identity.has_scope(scope)))
+    alternatives.is_empty() || alternatives.iter().any(|members| members.iter().all(|scope| identity.has_scope(scope)))
 }
 
 /// The alternative that lacks least, so that the challenge asks for no more than needed.
@@ -101,9 +104,8 @@ fn scope_facts(alternatives: &ScopeAlternatives, caller: &Caller) -> Facts {
 /// `WWW-Authenticate` of RFC 6750 §3.1 with the scopes that would do.
 fn challenge(scopes: &[&str]) -> HeaderValue {
     // RFC 6750 §3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ); what is none cannot be asked for.
-    let token = |scope: &&&str| {
-        !scope.is_empty() && scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
-    };
+    let token =
+        |scope: &&&str| !scope.is_empty() && scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E));
     let list: Vec<&str> = scopes.iter().filter(token).take(CHALLENGE_SCOPES_MAX).copied().collect();
     let plain = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");
     if list.is_empty() {

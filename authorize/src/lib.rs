@@ -35,9 +35,7 @@ pub use declared::{
 pub use describe::{Described, DescribedObject, KnownBy};
 pub use guard::{AnswerQuestion, HeadQuestion, HeadVerdict, Judged};
 pub use model::{Guard, Needs};
-pub use object::{
-    Known, LOOKUP_BYTES_MAX, LookupAnswer, LookupFault, LookupRequest, ObjectQuestion, OwnerLookup,
-};
+pub use object::{Known, LOOKUP_BYTES_MAX, LookupAnswer, LookupFault, LookupRequest, ObjectQuestion, OwnerLookup};
 pub use pointer::{POINTER_STEPS_MAX, Pointer, PointerError, Step};
 pub use property::PropertyFault;
 pub use word::{Word, WordError};

@@ -50,11 +50,9 @@ pub(crate) fn own_name<'c>(caller: &'c Caller, kind: &ObjectKind) -> Option<Cow<
 fn claim_text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Number(number) => number
-            .as_i64()
-            .map(|n| n.to_string())
-            .or_else(|| number.as_u64().map(|n| n.to_string()))
-            .map(Cow::Owned),
+        Value::Number(number) => {
+            number.as_i64().map(|n| n.to_string()).or_else(|| number.as_u64().map(|n| n.to_string())).map(Cow::Owned)
+        }
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::model::{KindSet, Model, ObjectKind, OperationPlan, PropertyRule};
 use crate::pointer::{POINTER_STEPS_MAX, push_token};
+use crate::word::Rule;
 use portcullis_contract::{Member, ShapeId, ShapeSet};
 use portcullis_decision::caller::Caller;
 use portcullis_decision::{Reason, Violation};
@@ -130,13 +131,7 @@ pub(crate) fn walk<'d>(
 }
 
 /// Of a composed schema only the branches that a value satisfies declare anything.
-fn read_exactly(
-    model: &Model,
-    plan: &OperationPlan,
-    body: &Document,
-    shape: ShapeId,
-    faults: &mut Vec<PropertyFault>,
-) {
+fn read_exactly(model: &Model, plan: &OperationPlan, body: &Document, shape: ShapeId, faults: &mut Vec<PropertyFault>) {
     if !model.composed.contains(&shape) || faults.len() >= FAULTS_MAX {
         return;
     }
@@ -187,12 +182,22 @@ impl<'m, 'd> Walk<'m, 'd> {
                 Member::Open
                     if spellings.get_or_insert_with(|| self.spellings(set, &kinds)).is_another_of_one(&name) =>
                 {
-                    self.fault(Reason::PropertyUndeclared, visit.place, &name, "no property of this name is known here");
+                    self.fault(
+                        Reason::PropertyUndeclared,
+                        visit.place,
+                        &name,
+                        "no property of this name is known here",
+                    );
                     continue;
                 }
                 Member::Open => None,
                 Member::Undeclared => {
-                    self.fault(Reason::PropertyUndeclared, visit.place, &name, "no property of this name is known here");
+                    self.fault(
+                        Reason::PropertyUndeclared,
+                        visit.place,
+                        &name,
+                        "no property of this name is known here",
+                    );
                     continue;
                 }
             };
@@ -262,7 +267,8 @@ impl<'m, 'd> Walk<'m, 'd> {
         if !rules.is_empty() && rules.iter().all(|rule| self.writes(rule)) {
             return;
         }
-        let hopeless = |rule: &Arc<PropertyRule>| !self.writes(rule) && !rule.write.as_ref().is_some_and(|w| w.needs_object());
+        let hopeless =
+            |rule: &Arc<PropertyRule>| !self.writes(rule) && !rule.write.as_ref().is_some_and(Rule::needs_object);
         if what == Question::Words && rules.iter().any(hopeless) {
             self.fault(Reason::PropertyNotWritable, visit.place, name, "this property cannot be written");
             return;

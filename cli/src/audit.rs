@@ -22,7 +22,10 @@ pub(crate) fn verify(options: &VerifyOptions, format: Format) -> Result<ExitCode
         }
         Err(error) => {
             if format == Format::Json {
-                println!("{}", json!({"schema": "portcullis/audit-verify/v1", "ok": false, "error": error.to_string()}));
+                println!(
+                    "{}",
+                    json!({"schema": "portcullis/audit-verify/v1", "ok": false, "error": error.to_string()})
+                );
             }
             Err(Failure::new(Exit::Audit, format!("the trail is broken: {error}"))
                 .help("keep a copy of the directory as evidence before anything else is done with it"))

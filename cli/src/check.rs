@@ -59,14 +59,16 @@ fn check_configuration(path: &Path) -> Checked {
 
 fn check_document(path: &Path) -> Result<Checked, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| {
-        Failure::new(Exit::Configuration, format!("`{}`: {e}", path.display())).help("name an OpenAPI 3.0 or 3.1 document")
+        Failure::new(Exit::Configuration, format!("`{}`: {e}", path.display()))
+            .help("name an OpenAPI 3.0 or 3.1 document")
     })?;
     let name: std::sync::Arc<str> = path.display().to_string().into();
     let mut sources = Sources::default();
     sources.keep(std::sync::Arc::clone(&name), text.as_str().into());
     let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let files = |relative: &str| std::fs::read_to_string(directory.join(relative)).map_err(|e| e.kind().to_string());
-    let (findings, operations) = match portcullis_contract::load(Source { name, text }, &LoadOptions::default(), &files) {
+    let (findings, operations) = match portcullis_contract::load(Source { name, text }, &LoadOptions::default(), &files)
+    {
         Ok(contract) => (contract.findings, contract.operations.len()),
         Err(findings) => (findings, 0),
     };
@@ -85,14 +87,14 @@ fn threshold(fail_on: FailOn) -> Severity {
 fn human(checked: &Checked) -> String {
     let mut text = String::new();
     for (api, operations) in &checked.described {
-        text.push_str(&format!("api {api}\n"));
+        let _ = writeln!(text, "api {api}");
         for operation in operations {
             describe(&mut text, operation);
         }
         text.push('\n');
     }
     text.push_str(&render_all(&checked.findings, &checked.sources));
-    text.push_str(&format!("{} operations checked\n", checked.operations));
+    let _ = writeln!(text, "{} operations checked", checked.operations);
     text
 }
 

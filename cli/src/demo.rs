@@ -8,6 +8,7 @@ mod shop;
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use tokio::task::JoinSet;
 
 pub(crate) use files::DIRECTORY;
 
@@ -17,10 +18,10 @@ pub(crate) struct Demo {
     pub(crate) config: PathBuf,
 }
 
-/// Starts the API and the issuer on the given runtime and writes the files of the demo.
-pub(crate) async fn start(listen: SocketAddr, admin: SocketAddr) -> Result<Demo> {
-    let issuer = issuer::Issuer::start().await.context("starting the demo's token issuer")?;
-    let shop = shop::start().await.context("starting the demo's orders API")?;
+/// Starts the API and the issuer among `tasks` and writes the files of the demo.
+pub(crate) async fn start(listen: SocketAddr, admin: SocketAddr, tasks: &mut JoinSet<()>) -> Result<Demo> {
+    let issuer = issuer::Issuer::start(tasks).await.context("starting the demo's token issuer")?;
+    let shop = shop::start(tasks).await.context("starting the demo's orders API")?;
     let config = files::write(&files::Places { listen, admin, shop, issuer: issuer.url() }, &issuer)
         .with_context(|| format!("writing the demo's files under ./{DIRECTORY}"))?;
     Ok(Demo { config })

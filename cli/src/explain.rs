@@ -4,8 +4,8 @@
 use crate::arguments::{CONFIG_DEFAULT, ExplainOptions, Format};
 use crate::outcome::{Exit, Failure};
 use crate::report;
-use portcullis_audit::query::{self, Found, Proof, StoredRecord};
 use portcullis_audit::VerifyingKey;
+use portcullis_audit::query::{self, Found, Proof, StoredRecord};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -56,12 +56,17 @@ pub(crate) fn public_key(key: &Path) -> PathBuf {
 }
 
 fn machine(entry: &Value, record: &StoredRecord) -> Value {
-    let stages: Vec<Value> = entry["stages"].as_array().into_iter().flatten().map(|stage| {
-        json!({
-            "stage": stage["stage"], "verdict": stage["verdict"], "reason": stage["reason"],
-            "facts": stage["facts"], "micros": stage["micros"],
+    let stages: Vec<Value> = entry["stages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|stage| {
+            json!({
+                "stage": stage["stage"], "verdict": stage["verdict"], "reason": stage["reason"],
+                "facts": stage["facts"], "micros": stage["micros"],
+            })
         })
-    }).collect();
+        .collect();
     json!({
         "schema": "portcullis/explain/v1",
         "id": entry["request"], "decision": entry["decision"], "status": entry["status"], "reason": entry["reason"],
@@ -88,18 +93,29 @@ fn human(entry: &Value, record: &StoredRecord) -> String {
     }
     upstream(&mut out, entry);
     for alert in entry["alerts"].as_array().into_iter().flatten() {
-        let _ = writeln!(out, "  alert       {} at {}   {}", text(&alert["reason"]), text(&alert["stage"]), facts(&alert["facts"]));
+        let _ = writeln!(
+            out,
+            "  alert       {} at {}   {}",
+            text(&alert["reason"]),
+            text(&alert["stage"]),
+            facts(&alert["facts"])
+        );
     }
-    let _ = write!(out, "  record  #{}  leaf {}…  ", record.index, hex(&record.leaf).get(..8).unwrap_or_default().to_owned());
+    let _ = write!(
+        out,
+        "  record  #{}  leaf {}…  ",
+        record.index,
+        hex(&record.leaf).get(..8).unwrap_or_default().to_owned()
+    );
     let _ = match &record.sealed {
-        Some(seal) => write!(out, "in checkpoint {} signed by {}{}", seal.size, seal.origin, verified(&seal.proof)),
+        Some(seal) => write!(out, "in checkpoint {} signed by {}{}", seal.size, seal.origin, verified(seal.proof)),
         None => write!(out, "not yet under a checkpoint"),
     };
     let _ = writeln!(out, "     trace {}", text(&entry["trace"]));
     out
 }
 
-fn verified(proof: &Proof) -> &'static str {
+fn verified(proof: Proof) -> &'static str {
     match proof {
         Proof::Verified => " (verified)",
         Proof::Failed => " (DOES NOT VERIFY: run `portcullis audit verify`)",
@@ -108,7 +124,10 @@ fn verified(proof: &Proof) -> &'static str {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn headline(out: &mut String, entry: &Value) {
@@ -162,9 +181,10 @@ fn what(out: &mut String, entry: &Value) {
             let _ = write!(out, "{} to no declared operation", text(&entry["method"]));
         }
     }
-    if let Some(kind) = entry["object"]["type"].as_str() {
-        let _ = write!(out, "   {kind} {}", entry["object"]["id"].as_str().unwrap_or(""));
-        if let Some(owner) = entry["object"]["owner"].as_str() {
+    let object = &entry["object"];
+    if let Some(kind) = object["type"].as_str() {
+        let _ = write!(out, "   {kind} {}", object["id"].as_str().unwrap_or(""));
+        if let Some(owner) = object["owner"].as_str() {
             let _ = write!(out, "  owner {owner}");
         }
     }

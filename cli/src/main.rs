@@ -52,7 +52,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Schema => schema::run(),
         Command::Reason(options) => reason::run(&options, format),
         Command::Rule(options) => reason::rule(&options, format),
-        Command::Version => version::run(format),
-        Command::Completions(options) => completions::run(&options),
+        Command::Version => Ok(version::run(format)),
+        Command::Completions(options) => Ok(completions::run(&options)),
     }
 }

@@ -49,7 +49,11 @@ pub(crate) fn run(options: &ReasonOptions, format: Format) -> Result<ExitCode, F
 
 /// The text of a reason's page, without its heading's marks.
 fn page(reason: Reason) -> Option<&'static str> {
-    PAGES.split("\n## ").skip(1).find(|section| section.lines().next().is_some_and(|l| l.trim() == reason.code())).map(str::trim)
+    PAGES
+        .split("\n## ")
+        .skip(1)
+        .find(|section| section.lines().next().is_some_and(|l| l.trim() == reason.code()))
+        .map(str::trim)
 }
 
 pub(crate) fn rule(options: &RuleOptions, format: Format) -> Result<ExitCode, Failure> {

@@ -5,8 +5,8 @@ use crate::outcome::{Exit, Failure};
 use crate::wire_up;
 use portcullis_authorize::Compiled;
 use portcullis_config::{Environment, Loaded, Sources, render, render_all};
-use portcullis_decision::finding::{Finding, Severity};
 use portcullis_decision::SystemClock;
+use portcullis_decision::finding::{Finding, Severity};
 use std::path::Path;
 
 /// Loads a configuration; what refuses it is told on stderr and ends the command with exit 3.

@@ -13,6 +13,7 @@ use portcullis_console::{Console, Ready, Source};
 use portcullis_egress::{Egress, EgressConfig};
 use portcullis_identity::{Authenticator, Readiness, RefreshOutcome};
 use portcullis_proxy::{Binding, Event, Events, Revision};
+use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
 /// How long requests under way have to finish after a signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,26 +48,33 @@ pub(crate) fn run(options: &RunOptions) -> Result<ExitCode, Failure> {
 }
 
 async fn serve(options: &RunOptions) -> Result<ExitCode, Failure> {
-    let path = configuration(options).await?;
+    let mut tasks = JoinSet::new();
+    let path = configuration(options, &mut tasks).await?;
     let loaded = report::load(&path)?;
     let compiled = report::settle(&loaded)?;
     let (listen, admin) = (loaded.listen.public, loaded.listen.admin);
     let _size_limit = caught_signal(SignalKind::from_raw(SIGXFSZ))?;
     let (mut terminate, mut interrupt) =
         (caught_signal(SignalKind::terminate())?, caught_signal(SignalKind::interrupt())?);
-    let binding = Binding::bind(listen, wire_up::cores())
-        .map_err(|e| unusable(format!("cannot listen on {listen}: {e}"), "choose a free address: `listen.public.address`, or --listen"))?;
+    let binding = Binding::bind(listen, wire_up::cores()).map_err(|e| {
+        unusable(
+            format!("cannot listen on {listen}: {e}"),
+            "choose a free address: `listen.public.address`, or --listen",
+        )
+    })?;
     let draining = Arc::new(AtomicBool::new(false));
     let console = match admin {
         None => None,
         Some(address) => Some(Console::bind(address).await.map_err(|e| {
-            unusable(format!("cannot listen on {address}: {e}"), "choose a free address: `listen.admin.address`, or --admin")
+            unusable(
+                format!("cannot listen on {address}: {e}"),
+                "choose a free address: `listen.admin.address`, or --admin",
+            )
         })?),
     };
     let running = start(loaded, compiled, binding).await?;
     let public = running.proxy.public;
     let admin = console.as_ref().map(Console::address);
-    let tasks = &mut tokio::task::JoinSet::new();
     if let Some(console) = console {
         tasks.spawn(console.serve(sources(&running, &draining), std::future::pending()));
     }
@@ -86,9 +95,10 @@ async fn serve(options: &RunOptions) -> Result<ExitCode, Failure> {
 }
 
 /// The configuration file: named, written by the demo, or written from `--openapi`.
-async fn configuration(options: &RunOptions) -> Result<PathBuf, Failure> {
+async fn configuration(options: &RunOptions, tasks: &mut JoinSet<()>) -> Result<PathBuf, Failure> {
     if options.demo {
-        let demo = demo::start(options.listen.unwrap_or(DEMO_LISTEN), options.admin.unwrap_or(DEMO_ADMIN)).await?;
+        let demo =
+            demo::start(options.listen.unwrap_or(DEMO_LISTEN), options.admin.unwrap_or(DEMO_ADMIN), tasks).await?;
         return Ok(demo.config);
     }
     if let Some(document) = &options.openapi {
@@ -107,17 +117,19 @@ async fn configuration(options: &RunOptions) -> Result<PathBuf, Failure> {
 /// `run --openapi …`: the same configuration as a file of ten lines, kept beside its data.
 fn quick(options: &RunOptions, document: &Path) -> Result<PathBuf, Failure> {
     let text = |value: &Option<String>| serde_json::to_string(value.as_deref().unwrap_or_default()).unwrap_or_default();
-    let document = std::fs::canonicalize(document)
-        .map_err(|e| unusable(format!("`{}`: {e}", document.display()), "name the OpenAPI document with --openapi FILE"))?;
+    let document = std::fs::canonicalize(document).map_err(|e| {
+        unusable(format!("`{}`: {e}", document.display()), "name the OpenAPI document with --openapi FILE")
+    })?;
     let document = serde_json::to_string(&document.display().to_string()).unwrap_or_default();
-    let mut yaml = format!("version: 1\nlisten:\n  public: {{ address: \"{}\" }}\n", options.listen.unwrap_or(DEMO_LISTEN));
+    let mut yaml =
+        format!("version: 1\nlisten:\n  public: {{ address: \"{}\" }}\n", options.listen.unwrap_or(DEMO_LISTEN));
     if let Some(admin) = options.admin {
-        yaml.push_str(&format!("  admin: {{ address: \"{admin}\" }}\n"));
+        let _ = writeln!(yaml, "  admin: {{ address: \"{admin}\" }}");
     }
-    yaml.push_str(&format!("apis:\n  api:\n    openapi: {document}\n    upstream: {}\n", text(&options.upstream)));
-    yaml.push_str(&format!("identity:\n  issuer: {}\n  audience: {}\n", text(&options.issuer), text(&options.audience)));
+    let _ = write!(yaml, "apis:\n  api:\n    openapi: {document}\n    upstream: {}\n", text(&options.upstream));
+    let _ = write!(yaml, "identity:\n  issuer: {}\n  audience: {}\n", text(&options.issuer), text(&options.audience));
     if options.jwks.is_some() {
-        yaml.push_str(&format!("  jwks: {}\n", text(&options.jwks)));
+        let _ = writeln!(yaml, "  jwks: {}", text(&options.jwks));
     }
     let directory = PathBuf::from("portcullis-data");
     let path = directory.join("quick.yaml");
@@ -170,7 +182,10 @@ fn announce(loaded: &Loaded) {
             api.declared.objects.len()
         );
     }
-    eprintln!("on: authentication, scopes, contract, object and property rules, limits, idempotency keys, signed trail in {}", loaded.audit.directory.display());
+    eprintln!(
+        "on: authentication, scopes, contract, object and property rules, limits, idempotency keys, signed trail in {}",
+        loaded.audit.directory.display()
+    );
     eprintln!("off: TLS, HTTP/2, upgrades, shared counters (put a TLS terminator in front of a public address)");
 }
 
@@ -207,9 +222,12 @@ fn sources(serving: &Serving, draining: &Arc<AtomicBool>) -> Vec<Source> {
             Readiness::Ready | Readiness::Partly(_) => Ready::Yes,
             Readiness::NotReady => Ready::No("no issuer has keys".into()),
         }),
-        Source::new("drain", move || {
-            if draining.load(Ordering::Relaxed) { Ready::No("draining".into()) } else { Ready::Yes }
-        }),
+        Source::new(
+            "drain",
+            move || {
+                if draining.load(Ordering::Relaxed) { Ready::No("draining".into()) } else { Ready::Yes }
+            },
+        ),
     ]
 }
 

@@ -157,7 +157,9 @@ fn gate_api(
 ) -> pipeline::Api {
     let authorizer = compiled.authorizer;
     let mut operations = Vec::with_capacity(api.operations.len());
-    for ((operation, settings), number) in api.contract.operations.iter().zip(&api.operations).zip(api.first_operation..) {
+    for ((operation, settings), number) in
+        api.contract.operations.iter().zip(&api.operations).zip(api.first_operation..)
+    {
         let mut needs = authorizer.needs(operation.index);
         needs.request_body |= business.needs_body(number);
         operations.push(pipeline::OperationSettings {

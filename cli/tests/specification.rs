@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The promises of SPECIFICATION.md name tests that exist, and the documents link to files that exist.
+//! The promises of SPECIFICATION.md name tests that exist, the documents link to files that exist, and the example
+//! configuration can be used as it stands.
 
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Fewer rows would mean that promises were dropped.
 const ROWS_MIN: usize = 100;
@@ -181,5 +183,17 @@ fn every_relative_link_of_the_documents_leads_to_a_file() -> Outcome {
     println!("{checked} links in {} documents", files.len());
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(checked > 0, "no link was found");
+    Ok(())
+}
+
+#[test]
+fn the_example_configuration_can_be_used_as_it_stands() -> Outcome {
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(["check", "-c", "portcullis.example.yaml"])
+        .current_dir(root())
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("10 operations checked"), "{said}");
     Ok(())
 }

@@ -15,6 +15,7 @@ pub mod gate;
 mod lookup;
 pub mod order;
 mod origin;
+mod pages;
 mod respond;
 mod stages;
 pub mod states;

@@ -45,7 +45,7 @@ where
     judge(gate, exchange, pending, answer).await
 }
 
-fn enter<B>(gate: &Gate, exchange: &mut Exchange, received: Received<B>) -> Result<Entered<B>, Denial> {
+pub(crate) fn enter<B>(gate: &Gate, exchange: &mut Exchange, received: Received<B>) -> Result<Entered<B>, Denial> {
     let receipt = gate.edge.admit(received.address, exchange.trail())?;
     Entered::prove(received, receipt).map_err(|_| exchange.broken::<stage::Edge>())
 }

@@ -5,7 +5,8 @@ use crate::answer::AnswerBody;
 use crate::client_head;
 use crate::exchange::{Ending, Exchange};
 use crate::gate::{Gate, Lane};
-use crate::order::{decide, release};
+use crate::order::{decide, enter, release};
+use crate::pages;
 use crate::origin::Origin;
 use crate::stages::{Answer, Decided};
 use crate::states::{Leaving, Received, Released};
@@ -60,6 +61,7 @@ pub async fn respond<O: Origin>(
     let mut exchange = Exchange::open(Arc::clone(gate), slot, trail, address, method);
     let decided = match received {
         Err(denial) => Err(denial),
+        Ok(received) if pages::find(&received.head).is_some() => return own_page(exchange, received).await,
         Ok(received) => match caught(decide(gate, origin, &mut exchange, received)).await {
             Ok(decided) => decided,
             Err(Panicked) => Err(panicked(&mut exchange)),
@@ -69,6 +71,24 @@ pub async fn respond<O: Origin>(
         Err(denial) => refuse(exchange, denial).await,
         Ok(decided) if exchange.lease.is_some() => complete_regardless(origin, exchange, decided).await,
         Ok(decided) => complete(origin, exchange, decided).await,
+    }
+}
+
+/// One of our own pages: counted by address and recorded like everything else.
+async fn own_page<B, R>(mut exchange: Exchange, received: Received<B>) -> Response<AnswerBody<R>> {
+    let gate = Arc::clone(exchange.gate());
+    let Some((mut head, text)) = pages::find(&received.head) else { return plain(StatusCode::NOT_FOUND) };
+    if let Err(denial) = enter(&gate, &mut exchange, received) {
+        return refuse(exchange, denial).await;
+    }
+    let receipt = exchange.trail().allow::<stage::Response>(Facts::none().with("page", "problem"));
+    client_head::promise(&gate, &exchange, &mut head.headers);
+    match Released::prove(exchange.request(), &receipt, head, Leaving::Full(text.into())) {
+        Ok(released) => leave(exchange, released).await,
+        Err(_) => {
+            let denial = exchange.broken::<stage::Response>();
+            refuse(exchange, denial).await
+        }
     }
 }
 

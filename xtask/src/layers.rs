@@ -41,13 +41,13 @@ fn edges() -> Result<Vec<(String, String)>> {
     let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(root()?).output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
     let mut edges = Vec::new();
-    for package in metadata["packages"].as_array().into_iter().flatten() {
-        let Some(from) = ours(&package["name"]) else { continue };
-        for dependency in package["dependencies"].as_array().into_iter().flatten() {
-            if dependency["kind"].as_str() == Some("dev") {
+    for package in metadata.get("packages").and_then(Value::as_array).into_iter().flatten() {
+        let Some(from) = package.get("name").and_then(ours) else { continue };
+        for dependency in package.get("dependencies").and_then(Value::as_array).into_iter().flatten() {
+            if dependency.get("kind").and_then(Value::as_str) == Some("dev") {
                 continue;
             }
-            if let Some(to) = ours(&dependency["name"]) {
+            if let Some(to) = dependency.get("name").and_then(ours) {
                 edges.push((from.clone(), to));
             }
         }

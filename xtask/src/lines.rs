@@ -39,7 +39,7 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
             if name != "target" && name != "node_modules" && !name.starts_with('.') {
                 collect(&path, files)?;
             }
-        } else if name.ends_with(".rs") {
+        } else if path.extension().is_some_and(|e| e == "rs") {
             files.push(path);
         }
     }

@@ -93,7 +93,7 @@ fn scan(directory: &Path, names: &mut Vec<String>) -> Result<()> {
         let file = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_dir() && file != "target" && file != "xtask" && !file.starts_with('.') {
             scan(&path, names)?;
-        } else if file.ends_with(".rs") {
+        } else if path.extension().is_some_and(|e| e == "rs") {
             let text = std::fs::read_to_string(&path)?;
             for line in text.lines() {
                 if let Some(rest) = line.split("not run: ").nth(1) {

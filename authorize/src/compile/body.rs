@@ -39,10 +39,7 @@ impl Compiler<'_> {
             } else {
                 continue;
             };
-            faults.push(format!(
-                "`{}` takes `{}` for an object with rules: {why}",
-                operation.id, media.media_type
-            ));
+            faults.push(format!("`{}` takes `{}` for an object with rules: {why}", operation.id, media.media_type));
         }
         let fine = faults.is_empty();
         for message in faults {

@@ -38,7 +38,11 @@ impl Compiler<'_> {
     ) {
         for (name, place) in &declaration.carries {
             let Some(kind) = self.kind_named(name) else {
-                self.refuse_declaration(operation, declaration, format!("`carries` names `{name}`, which is no object"));
+                self.refuse_declaration(
+                    operation,
+                    declaration,
+                    format!("`carries` names `{name}`, which is no object"),
+                );
                 continue;
             };
             let carrier = match place {
@@ -66,12 +70,11 @@ impl Compiler<'_> {
         let Some(declaration) = self.declaration(operation) else { return Vec::new() };
         let mut returns = Vec::new();
         for (name, place) in &declaration.returns {
-            match self.kind_named(name) {
-                Some(kind) => returns.push((kind, place.clone())),
-                None => {
-                    let message = format!("`returns` names `{name}`, which is no object");
-                    self.refuse_declaration(operation, declaration, message);
-                }
+            if let Some(kind) = self.kind_named(name) {
+                returns.push((kind, place.clone()));
+            } else {
+                let message = format!("`returns` names `{name}`, which is no object");
+                self.refuse_declaration(operation, declaration, message);
             }
         }
         returns
@@ -116,7 +119,7 @@ pub(super) fn by_template(operation: &Operation, template: &str) -> Option<Carri
 
 /// The last parameter of a template.
 pub(super) fn parameter_of(template: &str) -> Option<Arc<str>> {
-    template.split('/').filter_map(parameter).last().map(Arc::from)
+    template.split('/').filter_map(parameter).next_back().map(Arc::from)
 }
 
 /// The parameter a whole segment is.

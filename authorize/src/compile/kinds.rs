@@ -99,7 +99,8 @@ impl Compiler<'_> {
             return;
         }
         let list = asking.join(", ");
-        let message = format!("the rules of {list} ask for an owner, but neither `owner` nor `id_is_owner` is declared");
+        let message =
+            format!("the rules of {list} ask for an owner, but neither `owner` nor `id_is_owner` is declared");
         self.refuse(Some(NOBODY_OWNS), Some(object.place.clone()), at, message);
     }
 
@@ -150,13 +151,15 @@ impl Compiler<'_> {
                 messages.push(format!("no operation shows or takes a schema `{schema}`"));
             }
         }
-        let returned = self.declared.operations.values().any(|o| o.returns.iter().any(|(name, _)| *name == object.name));
+        let returned =
+            self.declared.operations.values().any(|o| o.returns.iter().any(|(name, _)| *name == object.name));
         if !returned {
             for (what, place) in [("owner", &object.owner), ("key", &object.key)] {
                 if let Some(place) = place
                     && !spots.iter().any(|spot| declares(shapes, &spot.set, place))
                 {
-                    messages.push(format!("`{what}: {place}` matches nothing: no schema of `{}` declares it", object.name));
+                    messages
+                        .push(format!("`{what}: {place}` matches nothing: no schema of `{}` declares it", object.name));
                 }
             }
         }

@@ -47,7 +47,9 @@ impl Compiler<'_> {
         let mut media = responses.iter().flat_map(|response| &response.media);
         let all_have_bodies = !responses.is_empty() && responses.iter().all(|response| !response.media.is_empty());
         all_have_bodies
-            && media.all(|media| media.is_json && (returned || media.shape.is_some_and(|s| self.shown_in(s, kind).is_some())))
+            && media.all(|media| {
+                media.is_json && (returned || media.shape.is_some_and(|s| self.shown_in(s, kind).is_some()))
+            })
     }
 
     /// The one fixed place in values of a schema where an object of this type stands with its owner.
@@ -95,9 +97,10 @@ impl Compiler<'_> {
         candidate: &Operation,
         (index, carrier): (KindIndex, &Carrier),
     ) -> Option<LookUpPlan> {
-        let asks_more = candidate.parameters.iter().any(|parameter| {
-            parameter.required && parameter.location != portcullis_contract::Location::Path
-        });
+        let asks_more = candidate
+            .parameters
+            .iter()
+            .any(|parameter| parameter.required && parameter.location != portcullis_contract::Location::Path);
         if candidate.method != Method::GET || asks_more || !candidate.is_served() {
             return None;
         }

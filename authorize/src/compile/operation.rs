@@ -6,9 +6,7 @@ use super::carried::is_own_resource;
 use super::finding::{OWNER_UNKNOWN, PUBLIC_OBJECT};
 use super::spot::{Spot, outermost};
 use crate::declared::{Action, ForeignItems, OperationDeclaration};
-use crate::model::{
-    Carried, Carrier, KindIndex, KindSet, Needs, OperationPlan, PropertyTable, ScopeAlternatives,
-};
+use crate::model::{Carried, Carrier, KindIndex, KindSet, Needs, OperationPlan, PropertyTable, ScopeAlternatives};
 use crate::pointer::Pointer;
 use crate::word::{Rule, Word};
 use http::Method;
@@ -113,7 +111,9 @@ impl Compiler<'_> {
         let Some(kind) = self.kind(kind) else { return };
         let message = format!(
             "`{}` would {action} a `{}` whose owner cannot be known: {}",
-            operation.id, kind.name, kind.rules.of(action).text
+            operation.id,
+            kind.name,
+            kind.rules.of(action).text
         );
         let help = "declare a GET that returns the object and name it with `lookup`, or use a rule that needs no owner";
         self.leave_out(OWNER_UNKNOWN, operation, message, help);
@@ -132,7 +132,8 @@ impl Compiler<'_> {
             let is_outermost = outermost(&touched.answers, spot.kind).is_some_and(|o| o.pattern == spot.pattern);
             let asked = touched.ids.iter().any(|(kind, _)| *kind == spot.kind);
             let judged_before = asked && (is_outermost || spot.shows_key(shapes, kind));
-            if !judged_before && !(is_outermost && touched.created.contains(&spot.kind)) {
+            let made = is_outermost && touched.created.contains(&spot.kind);
+            if !(judged_before || made) {
                 unseen.push(format!(
                     "the answer of `{}` holds a `{}` at `{}` without its owner",
                     operation.id, kind.name, spot.pattern
@@ -184,10 +185,9 @@ impl Compiler<'_> {
 /// config.md §4: the action by method.
 fn action_of(method: &Method, ids: &[(KindIndex, Carrier)]) -> Action {
     match *method {
-        Method::PUT | Method::PATCH => Action::Update,
         Method::DELETE => Action::Delete,
         Method::POST if ids.is_empty() => Action::Create,
-        Method::POST => Action::Update,
+        Method::PUT | Method::PATCH | Method::POST => Action::Update,
         _ => Action::Read,
     }
 }

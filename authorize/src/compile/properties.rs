@@ -19,7 +19,8 @@ impl Compiler<'_> {
                 None => vec![Arc::clone(&declaration.schema)],
             };
             if let Some(message) = self.nothing_matched(declaration, &schemas) {
-                let at = format!("apis.{}.properties.{}.{}", self.declared.api, declaration.schema, declaration.property);
+                let at =
+                    format!("apis.{}.properties.{}.{}", self.declared.api, declaration.schema, declaration.property);
                 self.refuse(None, Some(declaration.place.clone()), at, message);
             }
             let rule = Arc::new(rule(declaration));

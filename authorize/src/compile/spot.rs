@@ -50,10 +50,14 @@ impl Spot {
 
 /// Whether a schema declares a place inside its values.
 pub(super) fn declares(shapes: &Shapes, set: &ShapeSet, place: &Pointer) -> bool {
-    reach(shapes, set.clone(), place.steps().iter().map(|step| match step {
-        Step::Name(name) => Some(name),
-        Step::Any => None,
-    }))
+    reach(
+        shapes,
+        set.clone(),
+        place.steps().iter().map(|step| match step {
+            Step::Name(name) => Some(name),
+            Step::Any => None,
+        }),
+    )
     .is_some()
 }
 

@@ -3,8 +3,8 @@
 //! `objects:` is used, refused (PC0203).
 
 use super::Compiler;
-use super::finding::{NOBODY_OWNS, SAYS_NOTHING};
 use super::composed::children;
+use super::finding::{NOBODY_OWNS, SAYS_NOTHING};
 use super::operation::Touched;
 use super::spot::{declares, successes};
 use crate::model::{Carrier, KindIndex};
@@ -36,7 +36,8 @@ impl Compiler<'_> {
         let help = "declare the object, or say `touches: none`";
         let mut plain = true;
         for name in strangers {
-            let message = format!("`{}` has a path parameter `{name}` that is the id of no declared object", operation.id);
+            let message =
+                format!("`{}` has a path parameter `{name}` that is the id of no declared object", operation.id);
             self.leave_out(SAYS_NOTHING, operation, message, help);
             plain = false;
         }
@@ -46,7 +47,8 @@ impl Compiler<'_> {
                 "the answer of `{}` has the owner of a `{name}` at `{pointer}` in a schema of no object",
                 operation.id
             );
-            let help = "add the schema to the object's `schemas`, name the place with `returns`, or say `touches: none`";
+            let help =
+                "add the schema to the object's `schemas`, name the place with `returns`, or say `touches: none`";
             self.leave_out(SAYS_NOTHING, operation, message, help);
             plain = false;
         }

@@ -14,7 +14,9 @@ impl Compiler<'_> {
             let place = Some(object.place.clone());
             if !self.is_carried(index) {
                 let message = match &object.id {
-                    IdPlace::Parameter(name) => format!("`id: {name}` matches nothing: no operation has such a parameter"),
+                    IdPlace::Parameter(name) => {
+                        format!("`id: {name}` matches nothing: no operation has such a parameter")
+                    }
                     IdPlace::Template(template) => format!("`id: {template}` matches nothing: no path begins so"),
                 };
                 self.refuse(None, place.clone(), at.clone(), message);
@@ -23,7 +25,8 @@ impl Compiler<'_> {
             for action in Action::ALL {
                 let Some(rule) = object.rules.of(action) else { continue };
                 if !plans.iter().any(|plan| applies(plan, index, action)) {
-                    let message = format!("the rule `{action}` of `{}` matches nothing: no operation does that", object.name);
+                    let message =
+                        format!("the rule `{action}` of `{}` matches nothing: no operation does that", object.name);
                     self.refuse(None, Some(rule.place.clone()), format!("{at}.rules.{action}"), message);
                 }
             }
@@ -35,7 +38,9 @@ impl Compiler<'_> {
         let Some(object) = self.declared.objects.get(index.0) else { return false };
         // Declared ids of operations that say `touches: none` count as found: the declaration is no mistake.
         operations.iter().any(|operation| match &object.id {
-            IdPlace::Parameter(name) => operation.parameters.iter().any(|p| p.name == *name) || operation.path_parameters.contains(name),
+            IdPlace::Parameter(name) => {
+                operation.parameters.iter().any(|p| p.name == *name) || operation.path_parameters.contains(name)
+            }
             IdPlace::Template(template) => super::carried::by_template(operation, template).is_some(),
         })
     }

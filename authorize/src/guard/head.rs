@@ -2,9 +2,9 @@
 //! What an answer's status and headers alone decide (DESIGN.md §6).
 
 use super::AnswerGuard;
+use crate::declared::Action;
 use crate::evidence;
 use crate::model::{Guard, ObjectKind};
-use crate::declared::Action;
 use crate::object::{Known, Standing};
 use crate::owner::Ownership;
 use http::header::CONTENT_ENCODING;
@@ -181,5 +181,8 @@ fn is_settled(guard: &AnswerGuard<'_>, known: &Known) -> bool {
 }
 
 fn is_coded(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
 }

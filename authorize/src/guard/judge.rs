@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whose objects stand in an answer: the one that was asked for, the ones beside it, and the items of lists.
 
+use super::AnswerGuard;
 use super::head::HeadQuestion;
 use super::walk::{Instance, Seen};
-use super::AnswerGuard;
 use crate::declared::{Action, ForeignItems};
 use crate::evidence;
 use crate::model::{KindIndex, ObjectKind};
@@ -63,7 +63,8 @@ impl<'g> Judge<'g> {
             if let Some(shown) = shown
                 && shown.as_deref() != Some(&*id.id)
             {
-                let facts = Facts::none().with("object", Arc::clone(&kind.name)).with("why", "the origin shows another object");
+                let facts =
+                    Facts::none().with("object", Arc::clone(&kind.name)).with("why", "the origin shows another object");
                 trail.alert(StageName::Response, Reason::ObjectAbsent, facts.clone());
                 return Err(evidence::deny::<stage::Response>(trail, kind, Reason::ObjectAbsent, facts));
             }
@@ -150,13 +151,11 @@ impl<'g> Judge<'g> {
     fn asked_id(&self, node: NodeRef<'_>, index: KindIndex, kind: &ObjectKind) -> Option<&KnownId> {
         let mut ids = self.head.known.ids.iter().filter(|id| id.kind == index);
         let shown = kind.key.as_ref().and_then(|key| key.value(node)).and_then(NodeRef::canonical_text);
-        match shown {
-            Some(shown) => ids.find(|id| *id.id == *shown),
-            None => {
-                let only = ids.next().filter(|_| self.is_outermost(node, index))?;
-                if ids.next().is_some() { None } else { Some(only) }
-            }
+        if let Some(shown) = shown {
+            return ids.find(|id| *id.id == *shown);
         }
+        let only = ids.next().filter(|_| self.is_outermost(node, index))?;
+        if ids.next().is_some() { None } else { Some(only) }
     }
 
     fn action_on(&self, index: KindIndex) -> Action {

@@ -5,7 +5,7 @@ use super::{Asked, ObjectQuestion};
 use crate::declared::Action;
 use crate::model::{Carried, Carrier, OperationPlan};
 use crate::pointer::Pointer;
-use portcullis_contract::Parameters;
+use portcullis_contract::{Argument, Parameters};
 use portcullis_decision::Reason;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -58,7 +58,7 @@ fn texts<'q>(carried: &Carried, question: &ObjectQuestion<'q>) -> Result<Vec<Cow
         Carrier::Header(name) => parameters.header(name),
         Carrier::Body(pointer) => return body_texts(carried, pointer, question),
     };
-    let texts: Vec<Cow<'q, str>> = argument.into_iter().flat_map(|a| a.texts()).map(Cow::Borrowed).collect();
+    let texts: Vec<Cow<'q, str>> = argument.into_iter().flat_map(Argument::texts).map(Cow::Borrowed).collect();
     if texts.iter().any(|text| text.is_empty()) {
         return Err(fault(carried, "an id is not empty"));
     }

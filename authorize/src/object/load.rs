@@ -144,7 +144,9 @@ pub(crate) async fn load(
     };
     let facts = Facts::none().with("object", Arc::clone(&kind.name)).with("lookup", Arc::clone(&plan.name));
     let Some(path) = fill(stage, asked, plan) else {
-        return Err(trail.deny::<stage::Object>(Reason::ObjectLookupFailed, facts.with("why", "a path parameter is missing")));
+        return Err(
+            trail.deny::<stage::Object>(Reason::ObjectLookupFailed, facts.with("why", "a path parameter is missing"))
+        );
     };
     let parameters = stage.question.parameters;
     let request = LookupRequest { operation: plan.operation, parameters, path: &path };

@@ -52,11 +52,7 @@ fn rules_hold(stage: &ObjectStage<'_>, pending: &Pending<'_>, ownership: &Owners
 }
 
 /// The object the body speaks of: only the outermost value does, and only where one id was asked for.
-fn find_target<'t, 'q>(
-    pending: &Pending<'_>,
-    kind: KindIndex,
-    targets: &'t [Target<'q>],
-) -> Option<&'t Target<'q>> {
+fn find_target<'t, 'q>(pending: &Pending<'_>, kind: KindIndex, targets: &'t [Target<'q>]) -> Option<&'t Target<'q>> {
     let mut same = targets.iter().filter(|target| target.kind == kind);
     let first = same.next().filter(|_| pending.outermost)?;
     if same.next().is_some() { None } else { Some(first) }
@@ -67,7 +63,12 @@ fn is_new(stage: &ObjectStage<'_>, kind: KindIndex) -> bool {
     stage.plan.created.contains(&kind) || stage.plan.carried.is_empty()
 }
 
-fn owner_is_kept(stage: &ObjectStage<'_>, pending: &Pending<'_>, kind: &ObjectKind, target: Option<&Target<'_>>) -> bool {
+fn owner_is_kept(
+    stage: &ObjectStage<'_>,
+    pending: &Pending<'_>,
+    kind: &ObjectKind,
+    target: Option<&Target<'_>>,
+) -> bool {
     let Some(place) = &kind.owner else { return false };
     let Some(sent) = texts_below(pending.value, place) else { return false };
     if sent.is_empty() {

@@ -35,6 +35,7 @@ pub(crate) fn words(list: &[&str]) -> Vec<Word> {
     list.iter().map(|word| Word::parse(word).unwrap()).collect()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "rules are optional where they are written")]
 pub(crate) fn rule(line: u32, list: &[&str]) -> Option<RuleList> {
     Some(RuleList { words: words(list), place: place(line) })
 }
@@ -124,7 +125,10 @@ pub(crate) fn declared(contract: &Contract) -> Declared {
     let carries = vec![("Order".into(), CarryPlace::parse("body:/ids/*").unwrap())];
     let operations = HashMap::from([
         (of("archiveMany"), OperationDeclaration { carries, ..operation() }),
-        (of("statistics"), OperationDeclaration { touches_none: true, allow: rule(91, &["role:analyst"]), ..operation() }),
+        (
+            of("statistics"),
+            OperationDeclaration { touches_none: true, allow: rule(91, &["role:analyst"]), ..operation() },
+        ),
         (of("ping"), OperationDeclaration { public: true, ..operation() }),
     ]);
     let objects = vec![order, customer];
@@ -193,8 +197,8 @@ impl Reply {
 
 pub(crate) type Handler = Box<dyn Fn(&Method, &str, &str) -> Reply + Send + Sync>;
 
-/// The subject the gateway tells the origin, as a header would.
 thread_local! {
+    /// The subject the gateway tells the origin, as a header would.
     pub(crate) static SUBJECT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
@@ -365,14 +369,15 @@ impl Gateway {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let head = portcullis_wire::receive(parts, &HeadLimits::default(), &Reserved::new(&[])).unwrap();
         let RouteMatch::Operation(index, captures) = self.contract.route(&head.method, &head.path) else {
-            return Err(trail.deny::<portcullis_decision::stage::Route>(Reason::RouteNotFound, portcullis_decision::Facts::none()));
+            return Err(trail
+                .deny::<portcullis_decision::stage::Route>(Reason::RouteNotFound, portcullis_decision::Facts::none()));
         };
         let operation = self.contract.operation(index).unwrap();
         let _receipt = self.authorizer.function(index, ask.caller, trail)?;
         let parameters = operation.read_parameters(&head, &captures).unwrap();
         let limits = JsonLimits::default();
-        let document =
-            (!ask.body.is_empty()).then(|| Document::parse(Bytes::copy_from_slice(ask.body.as_bytes()), &limits).unwrap());
+        let document = (!ask.body.is_empty())
+            .then(|| Document::parse(Bytes::copy_from_slice(ask.body.as_bytes()), &limits).unwrap());
         let shape = operation.body.as_ref().and_then(|body| body.media.first()).and_then(|media| media.shape);
         let if_match = ask.if_match.map(HeaderValue::from_static);
         let question = ObjectQuestion {
@@ -384,7 +389,13 @@ impl Gateway {
         let lookups = Lookups(self);
         let (known, _receipt) = block_on(self.authorizer.object(index, question, &lookups, trail))?;
         if known.precondition_failed {
-            let judged = Judged { status: StatusCode::OK, body: Bytes::new(), changed: false, private: false, strip_headers: Vec::new() };
+            let judged = Judged {
+                status: StatusCode::OK,
+                body: Bytes::new(),
+                changed: false,
+                private: false,
+                strip_headers: Vec::new(),
+            };
             return Ok((judged, known));
         }
         let judged = self.origin_answers(index, ask, &known, trail)?;

@@ -27,7 +27,10 @@ fn t78_foreign_items_leave_a_list_with_the_counts_beside_it() {
 #[test]
 fn t78_a_list_may_be_refused_as_a_whole() {
     let gateway = orders_with(|declared| {
-        let list = portcullis_authorize::OperationDeclaration { foreign_items: ForeignItems::Fail, ..crate::fixture::operation() };
+        let list = portcullis_authorize::OperationDeclaration {
+            foreign_items: ForeignItems::Fail,
+            ..crate::fixture::operation()
+        };
         let index = crate::fixture::contract(crate::fixture::ORDERS).find("listOrders").unwrap();
         declared.operations.insert(index, list);
     });
@@ -119,10 +122,12 @@ fn a_broken_answer_about_a_foreign_object_looks_absent() {
 
 #[test]
 fn t78_an_answer_to_a_write_that_shows_another_owner_is_withheld() {
-    let foreign = |id: &'static str| move |method: &http::Method, _: &str, _: &str| match method.as_str() {
-        "GET" => reply(200, &json!({"id": "o-1", "owner": "alice", "item": "x"})),
-        "POST" => reply(201, &json!({"id": id, "owner": "bob", "item": "x"})),
-        _ => reply(200, &json!({"id": id, "owner": "bob", "item": "x"})),
+    let foreign = |id: &'static str| {
+        move |method: &http::Method, _: &str, _: &str| match method.as_str() {
+            "GET" => reply(200, &json!({"id": "o-1", "owner": "alice", "item": "x"})),
+            "POST" => reply(201, &json!({"id": id, "owner": "bob", "item": "x"})),
+            _ => reply(200, &json!({"id": id, "owner": "bob", "item": "x"})),
+        }
     };
     for (method, path, body) in [("PATCH", "/orders/o-1", r#"{"item":"x"}"#), ("POST", "/orders", r#"{"item":"x"}"#)] {
         let outcome = orders().with(foreign("o-1")).ask(&user("alice"), method, path, body);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is refused at load time, and what `check` is told.
 
-use crate::fixture::{ORDERS, contract, orders_contract, declared, empty, object, operation, place, property, rule};
-use portcullis_authorize::{Authorizer, CarryPlace, Compiled, Declared, KnownBy, OperationDeclaration, Pointer, compile};
+use crate::fixture::{ORDERS, contract, declared, empty, object, operation, orders_contract, place, property, rule};
+use portcullis_authorize::{
+    Authorizer, CarryPlace, Compiled, Declared, KnownBy, OperationDeclaration, Pointer, compile,
+};
 use portcullis_contract::Contract;
 use portcullis_decision::finding::{Finding, Severity};
 use std::sync::Arc;
@@ -49,7 +51,14 @@ fn what_was_decided_is_described() {
     let told: Vec<(String, String)> = authorizer
         .describe()
         .into_iter()
-        .flat_map(|d| d.objects.into_iter().map(move |o| (d.operation.to_string(), format!("{} {} by {}{}", o.object, o.action, o.known, if o.interval { " (interval)" } else { "" }))))
+        .flat_map(|d| {
+            d.objects.into_iter().map(move |o| {
+                (
+                    d.operation.to_string(),
+                    format!("{} {} by {}{}", o.object, o.action, o.known, if o.interval { " (interval)" } else { "" }),
+                )
+            })
+        })
         .collect();
     for (operation, text) in [
         ("listOrders", "Order read by the answer"),
@@ -170,10 +179,10 @@ fn pc0204_a_public_operation_needs_a_public_rule() {
 #[test]
 fn pc0205_several_issuers_must_be_named() {
     let told = findings(|_, d| d.issuers.push("partners".into()));
-    assert_eq!(told.iter().map(|(rule, severity, _)| (*rule, *severity)).collect::<Vec<_>>(), [
-        (Some("PC0205"), Severity::Refuse),
-        (Some("PC0205"), Severity::Refuse),
-    ]);
+    assert_eq!(
+        told.iter().map(|(rule, severity, _)| (*rule, *severity)).collect::<Vec<_>>(),
+        [(Some("PC0205"), Severity::Refuse), (Some("PC0205"), Severity::Refuse),]
+    );
     let told = findings(|_, d| {
         d.issuers.push("partners".into());
         d.objects.iter_mut().for_each(|o| o.issuers = vec!["customers".into()]);
@@ -188,7 +197,10 @@ fn pc0502_bodies_that_cannot_be_judged_are_not_served() {
         let document = ORDERS.replace("application/merge-patch+json", media);
         let contract = contract(&document);
         let Compiled { authorizer, findings } = compile(Arc::clone(&contract), declared(&contract));
-        assert!(findings.iter().any(|f| f.rule == Some("PC0502") && f.message.contains(media)), "{media}: {findings:?}");
+        assert!(
+            findings.iter().any(|f| f.rule == Some("PC0502") && f.message.contains(media)),
+            "{media}: {findings:?}"
+        );
         assert!(!authorizer.served(contract.find("updateOrder").unwrap()), "{media}");
     }
 }
@@ -215,7 +227,8 @@ fn declarations_that_match_nothing_are_errors_with_their_place() {
     ];
     for (change, text) in cases {
         let (_, _, findings) = built(ORDERS, change);
-        let found = findings.iter().find(|f| f.message.contains(text)).unwrap_or_else(|| panic!("{text}: {findings:#?}"));
+        let found =
+            findings.iter().find(|f| f.message.contains(text)).unwrap_or_else(|| panic!("{text}: {findings:#?}"));
         assert_eq!(found.severity, Severity::Refuse, "{text}");
         assert!(found.place.as_ref().is_some_and(|p| &*p.file == "portcullis.yaml"), "{text}");
     }
@@ -231,11 +244,17 @@ fn two_types_with_one_id_name_are_an_error_that_names_both() {
     });
     let (_, severity, message) = told.first().unwrap();
     assert_eq!(*severity, Severity::Refuse);
-    assert!(message.contains("`Order` at portcullis.yaml:10:11") && message.contains("`Parcel` at portcullis.yaml:44:11"), "{message}");
+    assert!(
+        message.contains("`Order` at portcullis.yaml:10:11") && message.contains("`Parcel` at portcullis.yaml:44:11"),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_rule_that_asks_for_an_owner_needs_one() {
     let told = findings(|_, d| d.objects[0].owner = None);
-    assert!(told.iter().any(|(rule, severity, _)| *rule == Some("PC0201") && *severity == Severity::Refuse), "{told:?}");
+    assert!(
+        told.iter().any(|(rule, severity, _)| *rule == Some("PC0201") && *severity == Severity::Refuse),
+        "{told:?}"
+    );
 }

@@ -5,9 +5,8 @@ use crate::fixture::{Ask, bare, orders, raw, reply, user};
 use serde_json::json;
 
 fn deleted_when(status: u16, content_type: &'static str, body: &'static str) -> String {
-    let gateway = orders().with(move |method, _, _| {
-        if method == "GET" { raw(status, content_type, body) } else { bare(204) }
-    });
+    let gateway =
+        orders().with(move |method, _, _| if method == "GET" { raw(status, content_type, body) } else { bare(204) });
     let line = gateway.ask(&user("alice"), "DELETE", "/orders/o-1", "").line();
     assert_eq!(gateway.calls().len(), if line == "204" { 2 } else { 1 }, "{body}");
     line
@@ -86,8 +85,13 @@ fn a_clients_own_if_match_must_name_that_version() {
 fn a_precondition_tells_strangers_nothing() {
     let gateway = orders();
     let caller = user("bob");
-    let outcome =
-        gateway.send(Ask { caller: &caller, method: "DELETE", path: "/orders/o-1", body: "", if_match: Some("\"v0\"") });
+    let outcome = gateway.send(Ask {
+        caller: &caller,
+        method: "DELETE",
+        path: "/orders/o-1",
+        body: "",
+        if_match: Some("\"v0\""),
+    });
     assert_eq!(outcome.line(), "404 object.not_owner");
 }
 

@@ -2,13 +2,15 @@
 //! API3, on the way in: only declared and writable properties reach the origin.
 
 use crate::fixture::{identity, known, orders, orders_with, property, user};
+use portcullis_decision::Denial;
 use portcullis_decision::caller::Caller;
+use portcullis_wire::json::JsonLimits;
 use serde_json::json;
 
 fn send(caller: &Caller, method: &str, path: &str, body: &str) -> (String, Vec<String>) {
     let gateway = orders();
     let outcome = gateway.ask(caller, method, path, body);
-    let pointers: Vec<String> = outcome.denial.iter().flat_map(|d| d.violations()).map(|v| v.pointer.clone()).collect();
+    let pointers: Vec<String> = outcome.denial.iter().flat_map(Denial::violations).map(|v| v.pointer.clone()).collect();
     if outcome.reason.is_some() {
         assert!(!gateway.calls().iter().any(|call| !call.starts_with("lookup")), "nothing is forwarded: {body}");
     }
@@ -81,13 +83,19 @@ fn api3_2_equal_values_pass_on_update() {
 fn api3_2_a_property_rule_says_who_may_write() {
     let admin = known(identity("alice", &["orders.write", "orders.admin"], &[]));
     assert_eq!(send(&admin, "PATCH", "/orders/o-1", r#"{"status":"paid"}"#).0, "200");
-    assert_eq!(send(&user("alice"), "POST", "/orders", r#"{"item":"x","status":"paid"}"#).0, "400 property.not_writable");
+    assert_eq!(
+        send(&user("alice"), "POST", "/orders", r#"{"item":"x","status":"paid"}"#).0,
+        "400 property.not_writable"
+    );
     let gateway = orders_with(|declared| {
         declared.properties.push(property("Order", "owner", None, Some(&["role:support"])));
     });
     let support = known(identity("alice", &["orders.write"], &["support"]));
     assert_eq!(gateway.ask(&support, "PATCH", "/orders/o-1", r#"{"owner":"bob"}"#).line(), "200");
-    assert_eq!(gateway.ask(&user("alice"), "PATCH", "/orders/o-1", r#"{"owner":"bob"}"#).line(), "400 property.not_writable");
+    assert_eq!(
+        gateway.ask(&user("alice"), "PATCH", "/orders/o-1", r#"{"owner":"bob"}"#).line(),
+        "400 property.not_writable"
+    );
     assert_eq!(gateway.ask(&user("alice"), "PATCH", "/orders/o-1", r#"{"owner":"alice"}"#).line(), "200");
 }
 
@@ -110,7 +118,8 @@ fn words_that_need_the_object_wait_for_it() {
 #[test]
 fn violations_name_places_and_never_values() {
     let gateway = orders();
-    let outcome = gateway.ask(&user("alice"), "PATCH", "/orders/o-1", r#"{"owner":"canary-value","nick~name/x":"canary-value"}"#);
+    let outcome =
+        gateway.ask(&user("alice"), "PATCH", "/orders/o-1", r#"{"owner":"canary-value","nick~name/x":"canary-value"}"#);
     let denial = outcome.denial.unwrap();
     let text = format!("{:?}", denial.violations());
     assert!(!text.contains("canary-value"), "{text}");
@@ -123,7 +132,7 @@ fn what_holds_for_everybody_is_told_without_a_caller() {
     let update = gateway.contract.find("updateOrder").unwrap();
     let shape = gateway.contract.operation(update).unwrap().body.as_ref().unwrap().media[0].shape.unwrap();
     let body = json!({"role": "x", "owner": "bob", "lines": [{"discount": 1}]}).to_string();
-    let document = portcullis_wire::json::Document::parse(body.into(), &Default::default()).unwrap();
+    let document = portcullis_wire::json::Document::parse(body.into(), &JsonLimits::default()).unwrap();
     let faults = gateway.authorizer.property_faults(update, &document, shape);
     let mut told: Vec<(&str, &str)> = faults.iter().map(|f| (f.reason.code(), f.violation.pointer.as_str())).collect();
     told.sort_unstable();

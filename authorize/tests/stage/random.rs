@@ -11,25 +11,37 @@ const READABLE: [&str; 6] = ["id", "owner", "item", "status", "created", "lines"
 
 fn member() -> impl Strategy<Value = (String, Value)> {
     let names = proptest::sample::select(vec![
-        "item", "owner", "Owner", "status", "secret", "created", "internal_margin", "debug", "id", "ID", "role", "lines", "is_admin",
+        "item",
+        "owner",
+        "Owner",
+        "status",
+        "secret",
+        "created",
+        "internal_margin",
+        "debug",
+        "id",
+        "ID",
+        "role",
+        "lines",
+        "is_admin",
     ]);
     let lines = proptest::collection::vec(
         proptest::sample::select(vec![json!({"sku": "a"}), json!({"discount": 1}), json!({"cost": 9})]),
         0..3,
     );
     let values = prop_oneof![
-        Just(json!("alice")),
-        Just(json!("bob")),
-        Just(json!(null)),
-        Just(json!(1)),
-        Just(json!({"owner": "bob"})),
-        lines.prop_map(Value::from),
+        8 => Just(json!("alice")),
+        4 => Just(json!("bob")),
+        1 => Just(json!(null)),
+        1 => Just(json!(1)),
+        1 => Just(json!({"owner": "bob"})),
+        1 => lines.prop_map(Value::from),
     ];
     (names.prop_map(str::to_owned), values)
 }
 
 fn order() -> impl Strategy<Value = Value> {
-    let fixed = (proptest::sample::select(vec!["alice", "bob", "", "ALICE"]), any::<bool>());
+    let fixed = (proptest::sample::select(vec!["alice", "bob", "", "ALICE"]), proptest::bool::weighted(0.9));
     (fixed, proptest::collection::vec(member(), 0..4)).prop_map(|((owner, valid), members)| {
         let mut order = Map::new();
         if valid {
@@ -114,7 +126,7 @@ fn asked(answer: &Value, method: &str, path: &str, body: &str) -> (Outcome, Opti
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn p16_t78_a_leaky_origin_leaks_nothing_in_a_read(answer in order()) {
@@ -129,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn p16_t78_a_leaky_origin_leaks_nothing_in_a_list(items in proptest::collection::vec(order(), 0..5), total in 0..9u32) {
+    fn p16_t78_a_leaky_origin_leaks_nothing_in_a_list(items in proptest::collection::vec(order(), 0..20), total in 0..9u32) {
         let own = items.iter().filter(|item| item["owner"] == json!("alice")).count();
         let many = items.len();
         let outcome = asked(&json!({"data": items, "total": total}), "GET", "/orders", "").0;

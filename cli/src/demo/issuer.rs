@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_decision::{Clock, SystemClock};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
+use tokio::task::JoinSet;
 
 /// A user of the demo.
 pub(super) struct User {
@@ -41,7 +42,7 @@ pub(super) struct Issuer {
 
 impl Issuer {
     /// Makes a key and serves its public half on a free loopback port.
-    pub(super) async fn start() -> Result<Self> {
+    pub(super) async fn start(tasks: &mut JoinSet<()>) -> Result<Self> {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).context("making a P-256 key")?;
         let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -55,7 +56,7 @@ impl Issuer {
         let router = Router::new()
             .route("/.well-known/oauth-authorization-server", get(move || async move { Json(metadata) }))
             .route("/jwks.json", get(move || async move { Json(keys) }));
-        tokio::task::spawn(async move { axum::serve(listener, router).await });
+        tasks.spawn(async move { drop(axum::serve(listener, router).await) });
         Ok(Self { url, key })
     }
 

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::JoinSet;
 
 /// Orders by number; a bounded toy store.
 type Orders = Arc<Mutex<BTreeMap<u64, Map<String, Value>>>>;
@@ -19,7 +20,7 @@ type Orders = Arc<Mutex<BTreeMap<u64, Map<String, Value>>>>;
 const ORDERS_MAX: usize = 10_000;
 
 /// Starts the API on a free loopback port.
-pub(super) async fn start() -> Result<SocketAddr> {
+pub(super) async fn start(tasks: &mut JoinSet<()>) -> Result<SocketAddr> {
     let orders: Orders = Arc::new(Mutex::new(first_orders()));
     let router = Router::new()
         .route("/catalog", get(catalog))
@@ -31,7 +32,7 @@ pub(super) async fn start() -> Result<SocketAddr> {
         .with_state(orders);
     let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?;
-    tokio::task::spawn(async move { axum::serve(listener, router).await });
+    tasks.spawn(async move { drop(axum::serve(listener, router).await) });
     Ok(address)
 }
 
@@ -69,9 +70,8 @@ fn absent() -> Response {
 /// A strong tag over the whole representation (FNV-1a is enough for a demo).
 fn tag(order: &Map<String, Value>) -> HeaderValue {
     let text = Value::Object(order.clone()).to_string();
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash =
+        text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
     HeaderValue::from_str(&format!("\"{hash:016x}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
 }
 
@@ -90,8 +90,8 @@ async fn catalog() -> Json<Value> {
 }
 
 async fn login(Json(credentials): Json<Value>) -> Response {
-    if credentials["password"] == "correct horse" {
-        return Json(json!({"welcome": credentials["username"]})).into_response();
+    if credentials.get("password").is_some_and(|password| password == "correct horse") {
+        return Json(json!({"welcome": credentials.get("username")})).into_response();
     }
     (StatusCode::UNAUTHORIZED, Json(json!({"message": "wrong user name or password"}))).into_response()
 }
@@ -155,7 +155,9 @@ async fn remove(State(orders): State<Orders>, Path(id): Path<String>, headers: H
 
 async fn receipt(State(orders): State<Orders>, Path(id): Path<String>) -> Response {
     match number(&id).and_then(|n| lock(&orders).get(&n).cloned()) {
-        Some(order) => format!("receipt for {}\n", order.get("item").and_then(Value::as_str).unwrap_or("")).into_response(),
+        Some(order) => {
+            format!("receipt for {}\n", order.get("item").and_then(Value::as_str).unwrap_or("")).into_response()
+        }
         None => absent(),
     }
 }

@@ -49,10 +49,10 @@ impl Request {
     pub(crate) fn bytes(&self, host: SocketAddr) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n", self.method, self.target);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head = head + name + ": " + value + "\r\n";
         }
         if let Some(body) = &self.body {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            head = head + "Content-Length: " + &body.len().to_string() + "\r\n";
         }
         let mut bytes = format!("{head}\r\n").into_bytes();
         bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());

@@ -59,7 +59,9 @@ fn f08_kill_9_under_load_loses_no_answered_request() {
         std::thread::sleep(Duration::from_millis(60 + 17 * (round % 9)));
         let kept = gate.kill();
         stop.store(true, Ordering::Relaxed);
-        clients.into_iter().for_each(|c| c.join().unwrap());
+        for client in clients {
+            client.join().unwrap();
+        }
         let trail = recorded(&data);
         let answered = answered.lock().unwrap();
         for id in answered.iter() {

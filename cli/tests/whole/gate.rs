@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 
@@ -18,7 +18,7 @@ pub(crate) struct Gate {
     pub(crate) admin: SocketAddr,
     directory: PathBuf,
     /// Keeps a temporary directory alive.
-    _kept: Option<tempfile::TempDir>,
+    kept: Option<tempfile::TempDir>,
 }
 
 impl Gate {
@@ -28,7 +28,7 @@ impl Gate {
         let directory = kept.path().to_path_buf();
         let arguments = ["run", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
         let mut gate = Self::start(&directory, &arguments);
-        gate._kept = Some(kept);
+        gate.kept = Some(kept);
         gate
     }
 
@@ -67,11 +67,7 @@ impl Gate {
             line.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap().parse().unwrap()
         };
         let (public, admin) = (address("public="), address("admin="));
-        Self { child, public, admin, directory: directory.to_path_buf(), _kept: None }
-    }
-
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+        Self { child, public, admin, directory: directory.to_path_buf(), kept: None }
     }
 
     pub(crate) fn demo_directory(&self) -> PathBuf {
@@ -93,15 +89,15 @@ impl Gate {
 
     /// What `explain --format json` says, once the record can be read.
     pub(crate) fn explain(&self, id: &str) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
+        for attempt in 0.. {
             let output = self.explain_output(id, "json");
             if output.status.success() {
                 return serde_json::from_slice(&output.stdout).unwrap();
             }
-            assert!(Instant::now() < deadline, "explain {id}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(attempt < 200, "explain {id}: {}", String::from_utf8_lossy(&output.stderr));
             std::thread::sleep(Duration::from_millis(50));
         }
+        unreachable!("the loop ends with an answer or an assertion")
     }
 
     pub(crate) fn explain_output(&self, id: &str, format: &str) -> Output {
@@ -113,14 +109,14 @@ impl Gate {
     pub(crate) fn kill(mut self) -> Option<tempfile::TempDir> {
         self.child.kill().ok();
         self.child.wait().ok();
-        self._kept.take()
+        self.kept.take()
     }
 
     /// Ends the gate as an operator does; answers its exit code.
     pub(crate) fn terminate(mut self) -> (Option<i32>, Option<tempfile::TempDir>) {
         signal(self.pid(), "TERM");
         let code = self.child.wait().unwrap().code();
-        (code, self._kept.take())
+        (code, self.kept.take())
     }
 }
 

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The whole binary on loopback: real sockets, real files, real clients.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unreachable,
+    reason = "a test that meets something else than it expects has failed"
+)]
 
 mod client;
 mod conditional;
@@ -7,6 +15,7 @@ mod durability;
 mod gate;
 mod isolation;
 mod six_answers;
+mod specs;
 mod token;
 mod traffic;
 mod unwritable;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Real clients (curl, Python's httpx, node's fetch) to real upstreams (Python, node), over the demo's document and
-//! one written for this test, in OpenAPI 3.0 and JSON.
+//! one written for this test, in another dialect and format.
 
 use crate::gate::Gate;
 use crate::token::Mint;

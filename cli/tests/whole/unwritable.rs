@@ -3,7 +3,6 @@
 
 use crate::client::Request;
 use crate::gate::{Gate, command};
-use std::time::{Duration, Instant};
 
 /// Caps the size of files a process may write, which is how its disk becomes full.
 fn fill_disk(pid: u32) {
@@ -40,9 +39,8 @@ fn f11_a_writer_that_dies_under_load_lets_no_answer_through() {
     assert_eq!(gate.send(&request).status, 200);
     fill_disk(gate.pid());
     // From here on nothing can be recorded, so nothing may be allowed.
-    let deadline = Instant::now() + Duration::from_secs(3);
     let mut refused = 0;
-    while Instant::now() < deadline && refused < 50 {
+    for _ in 0..50 {
         match request.try_send(gate.public) {
             Ok(answer) => {
                 assert_eq!(answer.status, 503, "answered without a record: {answer:?}");
@@ -52,7 +50,7 @@ fn f11_a_writer_that_dies_under_load_lets_no_answer_through() {
             Err(error) => panic!("no answer at all: {error}"),
         }
     }
-    assert!(refused > 0);
+    assert_eq!(refused, 50);
     let ready = Request::get("/readyz").try_send(gate.admin).unwrap();
     assert_eq!(ready.status, 503, "{ready:?}");
     let alive = Request::get("/healthz").try_send(gate.admin).unwrap();
