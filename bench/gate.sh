@@ -10,9 +10,9 @@ cat > "$dir/openapi.json" <<'JSON'
   "components": { "securitySchemes": { "oauth": { "type": "oauth2", "flows": { "clientCredentials": {
     "tokenUrl": "https://issuer.bench/token", "scopes": { "orders:write": "write" } } } } } },
   "paths": {
-    "/json": { "get": { "operationId": "plain", "security": [], "responses": { "200": { "description": "ok" } } } },
+    "/json": { "get": { "operationId": "plain", "security": [], "responses": { "200": { "description": "ok", "content": { "application/json": {} } } } } },
     "/orders": { "post": { "operationId": "order", "security": [ { "oauth": ["orders:write"] } ],
-      "requestBody": { "content": { "application/json": {} } }, "responses": { "200": { "description": "ok" } } } } } }
+      "requestBody": { "content": { "application/json": {} } }, "responses": { "200": { "description": "ok", "content": { "application/json": {} } } } } } } }
 JSON
 case "$scenario" in
   sec-hs256) keyring="algorithms: [HS256], secret: { file: $keys/hs256.key }" ;;
@@ -22,7 +22,7 @@ esac
 cat > "$dir/portcullis.yaml" <<YAML
 version: 1
 listen: { public: { address: "127.0.0.1:$port" }, admin: { address: "127.0.0.1:0" } }
-edge: { address_rate: 10000000/s, connections: { max: 10000, per_address: 10000, requests: 1000000000, idle: 10m } }
+edge: { address_rate: 10000000/s, connections: { max: 10000, per_address: 10000, requests: 1000000, idle: 10m } }
 upstreams: { bench: { targets: ["http://127.0.0.1:$upstream"] } }
 apis:
   bench:

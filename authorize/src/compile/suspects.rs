@@ -84,12 +84,12 @@ impl Compiler<'_> {
         found: &mut Vec<(String, KindIndex)>,
     ) {
         let shapes = self.contract.shapes();
-        let mut known: HashSet<Vec<ShapeId>> = HashSet::new();
+        let mut known: HashSet<(Inside, Vec<ShapeId>)> = HashSet::new();
         let mut stack = vec![(shapes.enter(shape), String::new(), 0_usize, Inside::Nothing)];
         let mut visits = 0_usize;
         while let Some((set, pointer, depth, inside)) = stack.pop() {
             visits = visits.saturating_add(1);
-            if visits > VISITS_MAX || set.is_empty() || !known.insert(set.iter().collect()) {
+            if visits > VISITS_MAX || set.is_empty() || !known.insert((inside, set.iter().collect())) {
                 continue;
             }
             let is_object = shapes.names(&set).any(|name| self.kinds.iter().any(|k| k.schemas.contains(name)));
@@ -113,7 +113,7 @@ impl Compiler<'_> {
 }
 
 /// What surrounds a value.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Inside {
     Object,
     Nothing,
