@@ -11,6 +11,7 @@ use portcullis_audit::Ticket;
 use portcullis_decision::Reason;
 use portcullis_limit::Permit;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -34,6 +35,28 @@ struct Streaming<R> {
     body: R,
     exchange: Exchange,
     status: StatusCode,
+}
+
+/// Why a passing body ended early: what the client's connection is told, and what the record says.
+struct Broken {
+    fault: BodyFault,
+    reason: Reason,
+}
+
+impl<R> Streaming<R>
+where
+    R: Body<Data = Bytes, Error = BodyFault> + Unpin,
+{
+    /// The next frame; a panic in the body ends this answer and no other (DESIGN §9).
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let body = Pin::new(&mut self.body);
+        match catch_unwind(AssertUnwindSafe(|| body.poll_frame(cx))) {
+            Ok(polled) => {
+                polled.map(|next| next.map(|f| f.map_err(|fault| Broken { fault, reason: fault.upstream_reason() })))
+            }
+            Err(_) => Poll::Ready(Some(Err(Broken { fault: BodyFault::Aborted, reason: Reason::GateInternal }))),
+        }
+    }
 }
 
 impl<R> AnswerBody<R> {
@@ -71,12 +94,14 @@ where
                     });
                 }
                 State::Streaming(streaming) => {
-                    let last = match ready!(Pin::new(&mut streaming.body).poll_frame(cx)) {
-                        Some(Err(fault)) => {
-                            drop(streaming.exchange.close(Ending::abort(Reason::UpstreamInvalidResponse)));
+                    let last = match ready!(streaming.poll_body(cx)) {
+                        Some(Err(Broken { fault, reason })) => {
+                            drop(streaming.exchange.close(Ending::abort(reason)));
                             self.state = State::Done;
                             return Poll::Ready(Some(Err(fault)));
                         }
+                        // Trailers of an origin go nowhere (SM-12): nothing judged them.
+                        Some(Ok(frame)) if frame.is_trailers() => continue,
                         Some(Ok(frame)) if !streaming.body.is_end_stream() => return Poll::Ready(Some(Ok(frame))),
                         Some(Ok(frame)) => Some(frame),
                         None => None,

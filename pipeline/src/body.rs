@@ -35,6 +35,15 @@ impl BodyFault {
             BodyFault::Aborted => Reason::ClientAborted,
         }
     }
+
+    /// The reason recorded when an origin's body fails so.
+    pub fn upstream_reason(self) -> Reason {
+        match self {
+            BodyFault::TooSlow => Reason::UpstreamTimeout,
+            BodyFault::TooLarge => Reason::ResponseTooLarge,
+            BodyFault::Malformed | BodyFault::Aborted => Reason::UpstreamInvalidResponse,
+        }
+    }
 }
 
 /// Reads a body whole; more than `max` bytes is a fault. Trailers are dropped (SM-12).

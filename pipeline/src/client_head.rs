@@ -15,17 +15,22 @@ use portcullis_contract::Response;
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Hop-by-hop fields (RFC 9110 §7.6.1) and fields that tell what runs behind the gate.
-const REMOVED: [HeaderName; 10] = [
+const REMOVED: [HeaderName; 14] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("proxy-authenticate"),
+    HeaderName::from_static("proxy-authentication-info"),
+    HeaderName::from_static("te"),
+    HeaderName::from_static("trailer"),
     TRANSFER_ENCODING,
     UPGRADE,
     SERVER,
     HeaderName::from_static("x-powered-by"),
     HeaderName::from_static("x-aspnet-version"),
     REQUEST_ID,
+    // A way around the gate.
+    HeaderName::from_static("alt-svc"),
 ];
 
 /// How the body of an answer relates to what the upstream sent.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Objects that hide: behind templates, envelopes, `oneOf`, `allOf`, queries, and operations without an id.
 
-use crate::fixture::{Gateway, contract, empty, gateway, known, object, operation, property, reply, rule, user};
+use crate::fixture::{contract, empty, gateway, known, object, operation, property, reply, rule, user};
+use crate::gateway::Gateway;
 use portcullis_authorize::{Declared, OperationDeclaration, Pointer, compile};
 use portcullis_contract::Contract;
 use portcullis_decision::Reason;

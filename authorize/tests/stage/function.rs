@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! API5: may this caller call this operation at all?
 
-use crate::fixture::{
-    Gateway, anonymous, contract, empty, gateway, identity, known, operation, orders, rule, user, words,
-};
+use crate::fixture::{anonymous, contract, empty, gateway, identity, known, operation, orders, rule, user, words};
+use crate::gateway::Gateway;
 use http::header::WWW_AUTHENTICATE;
 use portcullis_authorize::{Declared, OperationDeclaration};
 use portcullis_decision::Reason;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! API1 and API3 on the way out: nothing leaves that is not declared, readable and the caller's to see.
 
-use crate::fixture::{Outcome, Reply, bare, identity, known, orders, orders_with, raw, reply, user};
+use crate::fixture::{Reply, bare, identity, known, orders, orders_with, raw, reply, user};
+use crate::gateway::Outcome;
 use portcullis_authorize::{ForeignItems, UnknownResponse};
 use portcullis_decision::Reason;
 use serde_json::json;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Look-ups: what counts as the object, and how a write is tied to the version that was read.
 
-use crate::fixture::{Ask, bare, orders, raw, reply, user};
+use crate::fixture::{bare, orders, raw, reply, user};
+use crate::gateway::Ask;
 use serde_json::json;
 
 fn deleted_when(status: u16, content_type: &'static str, body: &'static str) -> String {

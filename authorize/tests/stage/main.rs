@@ -8,6 +8,8 @@ mod fixture;
 #[cfg(test)]
 mod function;
 #[cfg(test)]
+mod gateway;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod guard;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! p15 and p16: whatever a client sends and whatever a leaky origin answers.
 
-use crate::fixture::{Gateway, Outcome, identity, known, orders, reply, user};
+use crate::fixture::{identity, known, orders, reply, user};
+use crate::gateway::{Gateway, Outcome};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex, OnceLock};

@@ -42,7 +42,13 @@ where
     match answer {
         Answer::Origin(answer) if exchange.lease.is_some() => {
             let (head, body) = answer.into_parts();
-            let body = stage.read(exchange, body).await?;
+            let body = match stage.read(exchange, body).await {
+                Ok(body) => body,
+                Err(denial) => {
+                    cannot_keep(exchange, &head);
+                    return Err(denial);
+                }
+            };
             keep(exchange, &head, &body);
             stage.whole(exchange, head, body)
         }
@@ -73,6 +79,15 @@ fn keep(exchange: &mut Exchange, head: &response::Parts, body: &Bytes) {
     let Some(lease) = exchange.lease.take() else { return };
     if !head.status.is_server_error() {
         lease.keep(Stored::new(head.status, &head.headers, body.clone()));
+    }
+}
+
+/// The origin did it, and its answer cannot be read: a repeat must not do it again.
+fn cannot_keep(exchange: &mut Exchange, head: &response::Parts) {
+    if let Some(lease) = exchange.lease.take()
+        && !head.status.is_server_error()
+    {
+        lease.not_kept();
     }
 }
 

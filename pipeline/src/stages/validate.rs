@@ -7,7 +7,7 @@ use crate::gate::{Api, Gate, Idempotency, OperationSettings};
 use crate::states::{Content, Permitted, ValidRequest, Validated};
 use bytes::Bytes;
 use http::HeaderValue;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http_body::Body;
 use portcullis_contract::{Media, Operation, RequestBody};
 use portcullis_decision::{Denial, Facts, Reason, Violation, stage};
@@ -50,7 +50,7 @@ where
                 (Content::Empty, None, facts)
             } else {
                 let content = parse(gate, exchange, media, bytes)?;
-                (content, Some(Arc::clone(&media.media_type)), facts)
+                (content, Some(media_type_for_upstream(media, head)), facts)
             }
         }
     };
@@ -101,7 +101,7 @@ fn plan_body<'c>(
     if judged || settings.needs.request_body || keyed {
         return Ok(Plan::Read { media });
     }
-    Ok(Plan::Stream { media_type: Some(Arc::clone(&media.media_type)) })
+    Ok(Plan::Stream { media_type: Some(media_type_for_upstream(media, head)) })
 }
 
 /// A coded body would be a body the schema never sees (T61, T72).
@@ -123,6 +123,16 @@ fn choose<'c>(exchange: &mut Exchange, declared: &'c RequestBody, head: &Head) -
             .deny::<stage::Request>(Reason::RequestContentType, Facts::none())
             .with_header(ACCEPT, declared.accept())
     })
+}
+
+/// The declared type of JSON; of anything else the client's own words, which were read strictly: a declared range
+/// names no type, and a multipart body cannot be read without its boundary.
+fn media_type_for_upstream(media: &Media, head: &Head) -> Arc<str> {
+    let sent = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    match sent {
+        Some(sent) if !media.is_json || media.media_type.contains('*') => sent.into(),
+        Some(_) | None => Arc::clone(&media.media_type),
+    }
 }
 
 fn parse<B>(gate: &Gate, exchange: &mut Exchange, media: &Media, bytes: Bytes) -> Result<Content<B>, Denial> {

@@ -30,7 +30,7 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
 struct Nowhere;
 
 impl Fetch for Nowhere {
-    fn fetch(&self, _: &str, _: usize) -> BoxFuture<'_, Result<Fetched, FetchError>> {
+    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Fetched, FetchError>> {
         Box::pin(std::future::pending())
     }
 }
