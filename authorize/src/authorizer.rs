@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The compiled authorization of one API: what the pipeline asks.
 
+use crate::declared::Strictness;
 use crate::describe::{self, Described};
 use crate::function;
 use crate::guard::{AnswerGuard, AnswerQuestion, HeadQuestion, HeadVerdict, Judged};
-use crate::model::{Model, Needs, OperationPlan};
+use crate::model::{Carrier, Fill, Model, Needs, OperationPlan};
 use crate::object::{Known, ObjectQuestion, ObjectStage, OwnerLookup};
 use crate::property::{self, PropertyFault};
-use portcullis_contract::{OperationIndex, ShapeId};
+use portcullis_contract::{Location, OperationIndex, ShapeId};
 use portcullis_decision::caller::Caller;
 use portcullis_decision::receipt::{Receipt, Stage, stage};
 use portcullis_decision::{Denial, Facts, Reason, Trail};
@@ -37,6 +38,36 @@ impl Authorizer {
     /// Whether the operation may be called without credentials.
     pub fn is_public(&self, operation: OperationIndex) -> bool {
         self.model.plan(operation).is_some_and(|plan| plan.served && plan.public)
+    }
+
+    /// Whether violations of request schemas are only observed (`validate.request: observe`).
+    pub fn observes_requests(&self) -> bool {
+        self.model.validate.request == Strictness::Observe
+    }
+
+    /// Whether a parameter says which object an operation is about. Its schema always holds.
+    pub fn relies_on_parameter(&self, operation: OperationIndex, location: Location, name: &str) -> bool {
+        let Some(plan) = self.model.plan(operation) else { return true };
+        plan.carried.iter().any(|carried| match (&carried.at, location) {
+            (Carrier::Path(own), Location::Path)
+            | (Carrier::Query(own), Location::Query)
+            | (Carrier::Header(own), Location::Header) if **own == *name => true,
+            (_, Location::Path) => carried.lookup.iter().flat_map(|lookup| &lookup.path).any(|(_, fill)| match fill {
+                Fill::Same(own) => **own == *name,
+                Fill::Id => false,
+            }),
+            _ => false,
+        })
+    }
+
+    /// Whether the value at this JSON pointer of a body, or part of it, says which object an operation is about. Its
+    /// schema always holds.
+    pub fn relies_on_body(&self, operation: OperationIndex, pointer: &str) -> bool {
+        let Some(plan) = self.model.plan(operation) else { return true };
+        plan.carried.iter().any(|carried| match &carried.at {
+            Carrier::Body(place) => place.leads_to(pointer),
+            Carrier::Path(_) | Carrier::Query(_) | Carrier::Header(_) => false,
+        })
     }
 
     /// What was decided for every operation.

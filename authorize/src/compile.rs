@@ -13,6 +13,7 @@ mod operation;
 mod properties;
 mod spot;
 mod suspects;
+mod unjudged;
 mod unmatched;
 
 use crate::authorizer::Authorizer;
@@ -57,8 +58,9 @@ pub fn compile(contract: Arc<Contract>, declared: Declared) -> Compiled {
             }
         }
     }
-    let (unknown_response, response_max) = (declared.unknown_response, declared.response_max);
-    let model = Model { contract, kinds, by_schema, properties, plans, composed, unknown_response, response_max };
+    let Declared { unknown_response, response_max, validate, .. } = declared;
+    let model =
+        Model { contract, kinds, by_schema, properties, plans, composed, unknown_response, response_max, validate };
     Compiled { authorizer: Authorizer::new(model), findings }
 }
 

@@ -26,6 +26,28 @@ pub struct Declared {
     pub response_max: usize,
     /// Names of all issuers of the gateway.
     pub issuers: Vec<Arc<str>>,
+    /// `validate`
+    pub validate: Validate,
+}
+
+/// What happens to what breaks a schema of the contract, by direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Validate {
+    /// Parameters and bodies of requests.
+    pub request: Strictness,
+    /// Bodies of answers.
+    pub response: Strictness,
+}
+
+/// How a violation of a schema is taken. Ids, owners, rules, undeclared properties and the structure they stand in
+/// are enforced either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Strictness {
+    /// It is refused.
+    #[default]
+    Strict,
+    /// It goes on, with an alert in its record.
+    Observe,
 }
 
 /// What happens to properties of an answer that the document does not declare.

@@ -11,6 +11,7 @@ mod walk;
 
 pub use head::{HeadQuestion, HeadVerdict};
 
+use crate::declared::Strictness;
 use crate::evidence;
 use crate::model::{Model, OperationPlan};
 use crate::object::Known;
@@ -230,19 +231,30 @@ impl AnswerGuard<'_> {
                 return Ok(());
             }
         }
-        let violations = validator.violations(&whole, VIOLATIONS_TOLD_MAX);
+        let observed = self.model.validate.response == Strictness::Observe;
+        // What was judged above was found by the structure: where that breaks, nothing was.
+        let breaks = if observed { validator.structural_violations(&whole, VIOLATIONS_TOLD_MAX) } else { Vec::new() };
+        let observed = observed && breaks.is_empty();
+        let violations =
+            if breaks.is_empty() { validator.violations(&whole, VIOLATIONS_TOLD_MAX) } else { breaks };
         let mut facts = self.status_facts(head.status).with("violations", violations.len());
         if let Some(first) = violations.first() {
             facts = facts.with("first", evidence::cut(&first.pointer).to_owned());
             facts = facts.with("expected", evidence::cut(&first.detail).to_owned());
+        }
+        if observed {
+            trail.alert(StageName::Response, Reason::ResponseContract, facts);
+            return Ok(());
         }
         Err(trail.deny::<stage::Response>(Reason::ResponseContract, facts))
     }
 
     fn status_facts(&self, status: StatusCode) -> Facts {
         let facts = Facts::none().with("status", i64::from(status.as_u16()));
-        let kind = self.plan.touched.first().and_then(|kind| self.model.kind(*kind));
-        kind.map_or(facts.clone(), |kind| facts.with("object", std::sync::Arc::clone(&kind.name)))
+        match self.plan.touched.first().and_then(|kind| self.model.kind(*kind)) {
+            Some(kind) => facts.with("object", std::sync::Arc::clone(&kind.name)),
+            None => facts,
+        }
     }
 
     fn facts(&self, head: &HeadQuestion<'_>, seen: &walk::Seen<'_>, unreadable: usize, foreign: usize) -> Facts {

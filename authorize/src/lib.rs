@@ -30,7 +30,7 @@ pub use authorizer::Authorizer;
 pub use compile::{Compiled, compile};
 pub use declared::{
     Action, CarryPlace, CarryPlaceError, Declared, DenyAs, ForeignItems, IdPlace, ObjectDeclaration,
-    OperationDeclaration, PropertyDeclaration, RuleList, Rules, SubjectSource, UnknownResponse,
+    OperationDeclaration, PropertyDeclaration, RuleList, Rules, Strictness, SubjectSource, UnknownResponse, Validate,
 };
 pub use describe::{Described, DescribedObject, KnownBy};
 pub use guard::{AnswerQuestion, HeadQuestion, HeadVerdict, Judged};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What was compiled at load time: everything a request needs, looked up by operation.
 
-use crate::declared::{Action, DenyAs, ForeignItems, SubjectSource, UnknownResponse};
+use crate::declared::{Action, DenyAs, ForeignItems, SubjectSource, UnknownResponse, Validate};
 use crate::pointer::Pointer;
 use crate::word::Rule;
 use http::{HeaderValue, StatusCode};
@@ -218,6 +218,7 @@ pub(crate) struct Model {
     pub(crate) composed: HashSet<ShapeId>,
     pub(crate) unknown_response: UnknownResponse,
     pub(crate) response_max: usize,
+    pub(crate) validate: Validate,
 }
 
 impl Model {

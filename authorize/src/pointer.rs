@@ -70,6 +70,18 @@ impl Pointer {
         &self.steps
     }
 
+    /// Whether a plain JSON pointer names a value that stands there, or one inside it.
+    pub(crate) fn leads_to(&self, pointer: &str) -> bool {
+        let mut tokens = pointer.split('/').skip(1);
+        self.steps.iter().all(|step| {
+            let Some(token) = tokens.next() else { return false };
+            match step {
+                Step::Any => true,
+                Step::Name(name) => unescape(token, pointer).is_ok_and(|token| *token == **name),
+            }
+        })
+    }
+
     /// Whether more than one value may stand there.
     pub fn is_many(&self) -> bool {
         self.steps.contains(&Step::Any)

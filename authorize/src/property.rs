@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// At most this many faults are told of one body; the rest is not looked for.
 const FAULTS_MAX: usize = 20;
+/// A pointer holds names of the client's own, so it is shown at most this long.
+const POINTER_CHARS_MAX: usize = 256;
 /// Names that poison prototypes in readers written in JavaScript; never data (T74).
 const POISON: [&str; 1] = ["__proto__"];
 
@@ -140,9 +142,10 @@ fn read_exactly(model: &Model, plan: &OperationPlan, body: &Document, shape: Sha
     let validator = media.find(|media| media.shape == Some(shape)).and_then(|media| media.validator.as_ref());
     let violations = validator.map(|v| v.undeclared(&body.to_value(), FAULTS_MAX)).unwrap_or_default();
     for violation in violations {
-        if !faults.iter().any(|known| known.violation.pointer == violation.pointer) {
+        let pointer = shown(violation.pointer);
+        if !faults.iter().any(|known| known.violation.pointer == pointer) {
             let detail = "no property of this name is known here".to_owned();
-            let violation = Violation { pointer: violation.pointer, detail };
+            let violation = Violation { pointer, detail };
             faults.push(PropertyFault { reason: Reason::PropertyUndeclared, violation });
         }
     }
@@ -296,7 +299,7 @@ impl<'m, 'd> Walk<'m, 'd> {
     }
 
     fn fault(&mut self, reason: Reason, place: usize, name: &str, detail: &str) {
-        let pointer = self.pointer(place, name);
+        let pointer = shown(self.pointer(place, name));
         self.found.faults.push(PropertyFault { reason, violation: Violation { pointer, detail: detail.to_owned() } });
     }
 
@@ -314,6 +317,13 @@ impl<'m, 'd> Walk<'m, 'd> {
             push_token(&mut pointer, token);
         }
         pointer
+    }
+}
+
+fn shown(pointer: String) -> String {
+    match pointer.char_indices().nth(POINTER_CHARS_MAX) {
+        Some((end, _)) => pointer.get(..end).unwrap_or_default().to_owned(),
+        None => pointer,
     }
 }
 

@@ -117,6 +117,20 @@ pub(crate) struct CheckOptions {
     /// Exit 4 when a finding weighs at least this much.
     #[arg(long, value_enum, default_value_t = FailOn::High)]
     pub(crate) fail_on: FailOn,
+    /// Leave out findings of rules above this assurance level; what refuses the configuration is always told.
+    #[arg(long, value_enum, default_value_t = AssuranceLevel::L2)]
+    pub(crate) level: AssuranceLevel,
+}
+
+/// Assurance levels of rules (ASVS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AssuranceLevel {
+    /// What holds everywhere.
+    L1,
+    /// What most APIs need.
+    L2,
+    /// What the most valuable need.
+    L3,
 }
 
 /// Weights of findings.

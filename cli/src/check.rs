@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `portcullis check`: parse, build and audit everything offline.
 
-use crate::arguments::{CONFIG_DEFAULT, CheckOptions, FailOn, Format};
+use crate::arguments::{AssuranceLevel, CONFIG_DEFAULT, CheckOptions, FailOn, Format};
 use crate::outcome::{Exit, Failure};
 use crate::{report, wire_up};
 use portcullis_authorize::Described;
+use portcullis_config::rules::{self, Level};
 use portcullis_config::{Sources, render_all};
 use portcullis_contract::{LoadOptions, Source};
 use portcullis_decision::finding::{Finding, Severity};
@@ -14,10 +15,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(options: &CheckOptions, format: Format) -> Result<ExitCode, Failure> {
-    let checked = match &options.openapi {
+    let mut checked = match &options.openapi {
         Some(document) => check_document(document)?,
         None => check_configuration(options.config.as_deref().unwrap_or(Path::new(CONFIG_DEFAULT))),
     };
+    checked.findings.retain(|finding| counts(finding, options.level));
     match format {
         Format::Human => print!("{}", human(&checked)),
         Format::Json => println!("{}", machine(&checked)),
@@ -73,6 +75,17 @@ fn check_document(path: &Path) -> Result<Checked, Failure> {
         Err(findings) => (findings, 0),
     };
     Ok(Checked { findings, sources, described: Vec::new(), operations })
+}
+
+/// Whether a finding counts at this level. One without a rule always does, and so does what refuses: it would not start.
+fn counts(finding: &Finding, asked: AssuranceLevel) -> bool {
+    let asked = match asked {
+        AssuranceLevel::L1 => Level::L1,
+        AssuranceLevel::L2 => Level::L2,
+        AssuranceLevel::L3 => Level::L3,
+    };
+    let level = finding.rule.and_then(rules::find).map_or(Level::L1, |rule| rule.level);
+    finding.severity == Severity::Refuse || level <= asked
 }
 
 fn threshold(fail_on: FailOn) -> Severity {

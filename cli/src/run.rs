@@ -121,8 +121,10 @@ fn quick(options: &RunOptions, document: &Path) -> Result<PathBuf, Failure> {
         unusable(format!("`{}`: {e}", document.display()), "name the OpenAPI document with --openapi FILE")
     })?;
     let document = serde_json::to_string(&document.display().to_string()).unwrap_or_default();
-    let mut yaml =
-        format!("version: 1\nlisten:\n  public: {{ address: \"{}\" }}\n", options.listen.unwrap_or(DEMO_LISTEN));
+    let mut yaml = format!(
+        "version: 1\ndata: .\nlisten:\n  public: {{ address: \"{}\" }}\n",
+        options.listen.unwrap_or(DEMO_LISTEN)
+    );
     if let Some(admin) = options.admin {
         let _ = writeln!(yaml, "  admin: {{ address: \"{admin}\" }}");
     }

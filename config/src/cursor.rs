@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use portcullis_decision::finding::Place;
+use portcullis_decision::finding::{Place, Severity};
 
 use crate::sink::{Pending, Sink};
 use crate::tree::{Node, ScalarKind, Spot, Value};
@@ -100,6 +100,11 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn refuse(&self, message: impl Into<String>) -> Pending<'a> {
         self.sink.refuse(self.spot(), &self.at, message.into())
+    }
+
+    /// A finding that does not refuse.
+    pub(crate) fn report(&self, severity: Severity, message: impl Into<String>) -> Pending<'a> {
+        self.sink.report(self.spot(), &self.at, message.into(), severity)
     }
 
     /// A scalar's text; what is blank or no scalar was reported by the table.

@@ -130,7 +130,7 @@ impl TextError {
             place: Some(Place { file: file.clone(), line: 0, column: 0 }),
             at: String::new(),
             message: self.to_string(),
-            help: Some("name the file with `-c FILE`, or write one with `portcullis init`".to_owned()),
+            help: Some("name the file with `-c FILE`, or try `portcullis run --demo`".to_owned()),
         }
     }
 }

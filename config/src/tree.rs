@@ -189,7 +189,7 @@ fn finding(file: &Arc<str>, error: &TreeError, spot: Spot) -> Finding {
         TreeError::Duplicate(..) => "remove one of the two",
         TreeError::Aliases | TreeError::Cycle => "write the value out",
         TreeError::Tag(_) => "remove the tag; quote a value to make it text",
-        TreeError::Empty => "the smallest useful file is in the README; `portcullis init` writes one",
+        TreeError::Empty => "the smallest useful file is in the README",
         TreeError::Syntax(_) => "check the indentation and the quotes of this line and the one above",
         _ => "see `portcullis schema` for the shape of the file",
     };

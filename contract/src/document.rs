@@ -5,11 +5,13 @@ use portcullis_decision::finding::{Finding, Place, Severity};
 use serde_json::Number;
 use std::sync::Arc;
 
+mod extension;
 mod json;
 mod library;
 mod lines;
 mod yaml;
 
+pub(crate) use extension::refused as refused_extensions;
 pub(crate) use library::{Cursor, Library};
 pub(crate) use lines::Lines;
 

@@ -34,7 +34,7 @@ pub use file::{ReadFile, Source};
 pub use load::{LoadOptions, UnknownRequest, load};
 pub use media::{Media, MediaFault, RequestBody, Response, Responses, StatusKey};
 pub use operation::{Operation, OperationIndex, Served};
-pub use parameter::{Argument, Location, Parameter, Parameters};
+pub use parameter::{Argument, Location, ObservedParameters, Parameter, Parameters};
 pub use portcullis_decision::Violation;
 pub use route::{Captures, RouteMatch};
 pub use security::{Declared, SchemeNeed, Security};

@@ -2,7 +2,7 @@
 //! Loading: from the text of a document to a [`Contract`].
 
 use crate::contract::Contract;
-use crate::document::{Cursor, Library, Node, refusal};
+use crate::document::{Cursor, Library, Node, refusal, refused_extensions};
 use crate::file::{ReadFile, Source};
 use crate::operation::{Operation, OperationIndex, Served};
 use crate::route::{Entry, Table, Template, overlaps};
@@ -51,6 +51,10 @@ pub fn load(source: Source, options: &LoadOptions, files: &dyn ReadFile) -> Resu
     let library = Library::open(source, files).map_err(|finding| vec![*finding])?;
     let Some(root) = library.root() else { return Err(Vec::new()) };
     let dialect = dialect(&library, root).map_err(|finding| vec![*finding])?;
+    let unread = refused_extensions(&library);
+    if !unread.is_empty() {
+        return Err(unread);
+    }
     let mut loader = Loader {
         library: &library,
         root,

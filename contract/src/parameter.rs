@@ -15,6 +15,8 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+pub use read::ObservedParameters;
+
 /// Where a parameter travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Location {
@@ -115,7 +117,7 @@ impl Argument {
 /// The parameters of one request: declared ones only, typed and checked.
 #[derive(Clone, Debug, Default)]
 pub struct Parameters {
-    arguments: SmallVec<[(Location, Arc<str>, Argument); 8]>,
+    arguments: SmallVec<[(Location, Arc<str>, Argument); 1]>,
 }
 
 impl Parameters {

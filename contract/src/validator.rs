@@ -137,6 +137,7 @@ impl Engine {
                         out.push(pointer, "does not fit its schema".to_owned());
                     }
                 }
+                None if out.breaks_only && !detail::breaks_structure(error.kind(), &error.instance()) => {}
                 None => out.push(pointer, detail::of(error.kind())),
             }
         }
@@ -154,6 +155,8 @@ impl std::fmt::Debug for Engine {
 struct Collected {
     violations: Vec<Violation>,
     max: usize,
+    /// Leaves out violations that break no structure.
+    breaks_only: bool,
 }
 
 impl Collected {
@@ -192,17 +195,30 @@ impl Validator {
         if self.is_valid(value) {
             return Vec::new();
         }
+        let mut out = self.collected(value, max, false);
+        if out.violations.is_empty() {
+            out.push(String::new(), "does not fit its schema".to_owned());
+        }
+        out.violations
+    }
+
+    /// Those violations of [`Validator::violations`] that break the structure: an object, array or scalar where the
+    /// schema describes another of the three, a composition that does not hold, a check that ran out of budget.
+    /// Whoever walks the value beside its schema relies on there being none. What else may be wrong is what a text,
+    /// a number or a count is like, and what is missing.
+    pub fn structural_violations(&self, value: &Value, max: usize) -> Vec<Violation> {
+        if self.is_valid(value) { Vec::new() } else { self.collected(value, max, true).violations }
+    }
+
+    fn collected(&self, value: &Value, max: usize, breaks_only: bool) -> Collected {
         budget::open(value);
-        let mut out = Collected { violations: Vec::new(), max: max.max(1) };
+        let mut out = Collected { violations: Vec::new(), max: max.max(1), breaks_only };
         self.engine.collect(self.slot, value, "", &mut out);
         if !budget::within() {
             out.violations.clear();
             out.push(String::new(), "takes more steps to check than are allowed".to_owned());
         }
-        if out.violations.is_empty() {
-            out.push(String::new(), "does not fit its schema".to_owned());
-        }
-        out.violations
+        out
     }
 
     /// Properties of the value that its schema does not declare, at most `max`; the exact reading of

@@ -116,6 +116,22 @@ impl Trail {
         }
     }
 
+    /// Takes the evidence out, for the record of the request; what is left is empty.
+    #[must_use = "evidence that is dropped is lost"]
+    pub fn take(&mut self) -> Self {
+        Self {
+            request: self.request,
+            clock: Arc::clone(&self.clock),
+            opened: self.opened,
+            stage_began: self.stage_began,
+            evaluations: std::mem::take(&mut self.evaluations),
+            alerts: std::mem::take(&mut self.alerts),
+            caller: self.caller.take(),
+            operation: self.operation.take(),
+            object: self.object.take(),
+        }
+    }
+
     /// The request's id.
     pub fn request(&self) -> RequestId {
         self.request

@@ -33,7 +33,7 @@ enum State<R> {
 
 struct Streaming<R> {
     body: R,
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     status: StatusCode,
 }
 
@@ -66,7 +66,7 @@ impl<R> AnswerBody<R> {
     }
 
     /// An answer that streams; its record is written at its end.
-    pub(crate) fn streaming(body: R, exchange: Exchange, status: StatusCode) -> Self {
+    pub(crate) fn streaming(body: R, exchange: Box<Exchange>, status: StatusCode) -> Self {
         Self { state: State::Streaming(Box::new(Streaming { body, exchange, status })) }
     }
 }

@@ -4,10 +4,10 @@
 
 use crate::exchange::Exchange;
 use crate::gate::{Api, Gate};
-use crate::upstream_head::request_id;
+use crate::upstream_head::{request_id, strip};
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, ETAG, LINK, LOCATION, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
-    TRANSFER_ENCODING, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, ETAG, LINK, LOCATION, REFRESH, SERVER, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_contract::Response;
@@ -15,7 +15,7 @@ use portcullis_contract::Response;
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Hop-by-hop fields (RFC 9110 §7.6.1) and fields that tell what runs behind the gate.
-const REMOVED: [HeaderName; 14] = [
+const REMOVED: [HeaderName; 16] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -28,7 +28,10 @@ const REMOVED: [HeaderName; 14] = [
     SERVER,
     HeaderName::from_static("x-powered-by"),
     HeaderName::from_static("x-aspnet-version"),
+    HeaderName::from_static("x-aspnetmvc-version"),
     REQUEST_ID,
+    // Only the gate knows whether an answer was kept.
+    REPLAYED,
     // A way around the gate.
     HeaderName::from_static("alt-svc"),
 ];
@@ -52,9 +55,7 @@ pub(crate) fn write(
     fidelity: Fidelity,
 ) {
     remove_named_by_connection(headers);
-    for name in &REMOVED {
-        headers.remove(name);
-    }
+    strip(headers, &REMOVED);
     if !declared.is_some_and(|r| r.headers.contains(&SET_COOKIE)) {
         headers.remove(SET_COOKIE);
     }
@@ -100,33 +101,62 @@ fn remove_named_by_connection(headers: &mut HeaderMap) {
     }
 }
 
-/// `Location` and `Link` never name the upstream's own host (config.md §4).
+/// `Location`, `Content-Location`, `Link` and `Refresh` never name the upstream's own host (config.md §4).
 fn rewrite_location(gate: &Gate, api: &Api, headers: &mut HeaderMap) {
-    if let Some(link) = headers.get(LINK)
-        && !link.to_str().is_ok_and(|l| !l.contains(&*api.upstream_origin) && !l.contains("//"))
-    {
-        headers.remove(LINK);
+    for name in [LINK, REFRESH] {
+        let internal = |value: &HeaderValue| !value.to_str().is_ok_and(|text| !text.contains("//"));
+        if headers.get_all(&name).iter().any(internal) {
+            headers.remove(&name);
+        }
     }
-    let Some(location) = headers.get(LOCATION) else { return };
-    let rewritten = location.to_str().ok().and_then(|text| rewrite(gate, api, text));
-    match rewritten.and_then(|text| HeaderValue::from_str(&text).ok()) {
-        Some(value) => drop(headers.insert(LOCATION, value)),
-        None => drop(headers.remove(LOCATION)),
+    for name in [LOCATION, CONTENT_LOCATION] {
+        let Some(location) = headers.get(&name) else { continue };
+        let rewritten = location.to_str().ok().and_then(|text| rewrite(gate, api, text));
+        match rewritten.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            Some(value) => drop(headers.insert(name, value)),
+            None => drop(headers.remove(name)),
+        }
     }
 }
 
+/// `None`: it would lead to the upstream itself, or readers disagree about where it leads.
 fn rewrite(gate: &Gate, api: &Api, location: &str) -> Option<String> {
+    // Browsers read a backslash as a slash.
+    if location.contains('\\') || location.starts_with("//") {
+        return None;
+    }
     let base = api.base_path.as_ref().map_or("", |b| b.as_str().trim_end_matches('/'));
     let below = |path: &str| {
         let path =
             path.strip_prefix(&*api.upstream_path).filter(|p| p.is_empty() || p.starts_with('/')).unwrap_or(path);
-        format!("{base}{path}")
+        let path = format!("{base}{path}");
+        // What was a path must not become a host.
+        (!path.starts_with("//")).then_some(path)
     };
-    if let Some(path) = location.strip_prefix(&*api.upstream_origin) {
-        return (path.is_empty() || path.starts_with('/')).then(|| format!("{}{}", gate.public_url, below(path)));
+    if location.starts_with('/') {
+        return below(location);
     }
-    if location.starts_with("//") {
-        return None;
+    let end = location.find(['/', '?', '#']).unwrap_or(location.len());
+    let Some((scheme, _)) = location.get(..end).unwrap_or_default().split_once(':') else {
+        return Some(location.to_owned());
+    };
+    let authority = location.get(scheme.len()..)?.strip_prefix("://")?;
+    let authority = authority.get(..authority.find(['/', '?', '#']).unwrap_or(authority.len()))?;
+    let (origin, rest) = location.split_at_checked(scheme.len() + "://".len() + authority.len())?;
+    if origin.eq_ignore_ascii_case(&api.upstream_origin) {
+        return (rest.is_empty() || rest.starts_with('/'))
+            .then(|| below(rest))?
+            .map(|path| format!("{}{path}", gate.public_url));
     }
-    Some(if location.starts_with('/') { below(location) } else { location.to_owned() })
+    (!names_host_of(&api.upstream_origin, authority)).then(|| location.to_owned())
+}
+
+/// Whether this is the upstream's host by another scheme, port, spelling or with user information.
+fn names_host_of(origin: &str, authority: &str) -> bool {
+    let host = |authority: &str| {
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let port = host.rfind(':').filter(|_| !host.ends_with(']')).unwrap_or(host.len());
+        host.get(..port).unwrap_or_default().trim_end_matches('.').to_ascii_lowercase()
+    };
+    origin.split_once("://").is_some_and(|(_, upstream)| host(upstream) == host(authority))
 }

@@ -53,12 +53,15 @@ pub struct Exchange {
     pub(crate) fields: Option<RateFields>,
     pub(crate) permit: Option<Permit>,
     pub(crate) lease: Option<Lease>,
+    /// The client sends a body, and nobody knows yet that it was read to its end.
+    pub(crate) body_unread: bool,
     body_fault: FaultMemo,
 }
 
 impl Exchange {
-    pub(crate) fn open(gate: Arc<Gate>, slot: Slot, trail: Trail, address: IpAddr, method: Method) -> Self {
-        Self {
+    /// On the heap, because it goes from hand to hand until the last byte.
+    pub(crate) fn open(gate: Arc<Gate>, slot: Slot, trail: Trail, address: IpAddr, method: Method) -> Box<Self> {
+        Box::new(Self {
             gate,
             slot: Some(slot),
             trail,
@@ -71,8 +74,9 @@ impl Exchange {
             fields: None,
             permit: None,
             lease: None,
+            body_unread: false,
             body_fault: FaultMemo::default(),
-        }
+        })
     }
 
     /// The gate the request was decided by, whatever was swapped in since.
@@ -113,11 +117,9 @@ impl Exchange {
     /// Hands the record to the writer; the ticket resolves when it has left the process. `None`: handed over before.
     pub(crate) fn close(&mut self, ending: Ending) -> Option<Ticket> {
         let slot = self.slot.take()?;
-        let clock = Arc::clone(&self.gate.clock);
         let took = self.trail.elapsed();
-        let spent = Trail::open(self.trail.request(), Arc::clone(&clock));
         Some(slot.submit(Record {
-            at: clock.wall(),
+            at: self.gate.clock.wall(),
             request: self.trail.request(),
             decision: ending.decision,
             status: ending.status,
@@ -130,7 +132,7 @@ impl Exchange {
             took,
             upstream: std::mem::take(&mut self.upstream),
             replayed: self.replayed,
-            trail: std::mem::replace(&mut self.trail, spent),
+            trail: self.trail.take(),
         }))
     }
 }

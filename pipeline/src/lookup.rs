@@ -39,8 +39,13 @@ impl<'a, O: Origin> OriginLookup<'a, O> {
         let operation = self.api.contract.operation(request.operation).ok_or(LookupFault::Unavailable)?;
         let settings = self.api.operations.get(request.operation.to_usize()).ok_or(LookupFault::Unavailable)?;
         let target = request.target(operation).ok_or(LookupFault::Unavailable)?;
-        let writing =
-            Writing { gate: self.gate, api: self.api, operation: Some(operation), needs: &settings.needs, caller: self.caller };
+        let writing = Writing {
+            gate: self.gate,
+            api: self.api,
+            operation: Some(operation),
+            needs: &settings.needs,
+            caller: self.caller,
+        };
         let headers = writing.look_up(&self.trace, self.request_id.clone());
         Ok(Lookup::prove(self.permit, self.api.upstream, target, headers))
     }

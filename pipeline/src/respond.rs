@@ -2,22 +2,25 @@
 //! Everything between bytes and bytes: one request in, one answer out, one record. Never fails.
 
 use crate::answer::AnswerBody;
+use crate::body::BodyFault;
 use crate::client_head;
 use crate::exchange::{Ending, Exchange};
 use crate::gate::{Gate, Lane};
 use crate::order::{decide, enter, release};
-use crate::pages;
 use crate::origin::Origin;
+use crate::pages;
 use crate::stages::{Answer, Decided};
 use crate::states::{Leaving, Received, Released};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::Body;
 use portcullis_audit::Refusal;
 use portcullis_decision::{Denial, Facts, Reason, RequestId, Trail, problem, stage};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -45,10 +48,14 @@ pub async fn respond<O: Origin>(
     let mut trail = Trail::open(id, Arc::clone(&gate.clock));
     let (parts, body) = request.into_parts();
     let address = connection.peer.ip().to_canonical();
+    let body_unread = !body.is_end_stream();
     let slot = match lane.reserve() {
         Ok(slot) => slot,
         // Without a place in the trail nothing is decided, so there is nothing to record.
-        Err(refusal) => return unrecorded(gate, trail.deny::<stage::Edge>(refusal_reason(refusal), Facts::none())),
+        Err(refusal) => {
+            let denial = trail.deny::<stage::Edge>(refusal_reason(refusal), Facts::none());
+            return closing(unrecorded(gate, &denial), body_unread);
+        }
     };
     let method = parts.method.clone();
     let received = match portcullis_wire::receive(parts, &gate.head_limits, &gate.reserved) {
@@ -59,13 +66,17 @@ pub async fn respond<O: Origin>(
         Err(fault) => Err(trail.deny::<stage::Wire>(fault.reason, Facts::none().with("cause", fault.detail))),
     };
     let mut exchange = Exchange::open(Arc::clone(gate), slot, trail, address, method);
+    exchange.body_unread = body_unread;
     let decided = match received {
         Err(denial) => Err(denial),
         Ok(received) if pages::find(&received.head).is_some() => return own_page(exchange, received).await,
-        Ok(received) => match caught(decide(gate, origin, &mut exchange, received)).await {
-            Ok(decided) => decided,
-            Err(Panicked) => Err(panicked(&mut exchange)),
-        },
+        Ok(received) => {
+            let deciding = pin!(decide(gate, origin, &mut exchange, received));
+            match caught(deciding).await {
+                Ok(decided) => decided,
+                Err(Panicked) => Err(panicked(&mut exchange)),
+            }
+        }
     };
     match decided {
         Err(denial) => refuse(exchange, denial).await,
@@ -75,7 +86,7 @@ pub async fn respond<O: Origin>(
 }
 
 /// One of our own pages: counted by address and recorded like everything else.
-async fn own_page<B, R>(mut exchange: Exchange, received: Received<B>) -> Response<AnswerBody<R>> {
+async fn own_page<B, R>(mut exchange: Box<Exchange>, received: Received<B>) -> Response<AnswerBody<R>> {
     let gate = Arc::clone(exchange.gate());
     let Some((mut head, text)) = pages::find(&received.head) else { return plain(StatusCode::NOT_FOUND) };
     if let Err(denial) = enter(&gate, &mut exchange, received) {
@@ -83,19 +94,18 @@ async fn own_page<B, R>(mut exchange: Exchange, received: Received<B>) -> Respon
     }
     let receipt = exchange.trail().allow::<stage::Response>(Facts::none().with("page", "problem"));
     client_head::promise(&gate, &exchange, &mut head.headers);
-    match Released::prove(exchange.request(), &receipt, head, Leaving::Full(text.into())) {
-        Ok(released) => leave(exchange, released).await,
-        Err(_) => {
-            let denial = exchange.broken::<stage::Response>();
-            refuse(exchange, denial).await
-        }
+    if let Ok(released) = Released::prove(exchange.request(), &receipt, head, Leaving::Full(text.into())) {
+        leave(exchange, released).await
+    } else {
+        let denial = exchange.broken::<stage::Response>();
+        refuse(exchange, denial).await
     }
 }
 
 /// A write with an idempotency key runs to its end although the client leaves, so that its answer can be kept.
 async fn complete_regardless<O: Origin>(
     origin: &O,
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     decided: Decided<O::RequestBody>,
 ) -> Response<AnswerBody<O::ResponseBody>> {
     let (answered, answer) = tokio::sync::oneshot::channel();
@@ -115,11 +125,11 @@ async fn complete_regardless<O: Origin>(
 /// Calls the origin (or takes the kept answer), judges, records, answers.
 async fn complete<O: Origin>(
     origin: &O,
-    mut exchange: Exchange,
+    mut exchange: Box<Exchange>,
     decided: Decided<O::RequestBody>,
 ) -> Response<AnswerBody<O::ResponseBody>> {
     let gate = Arc::clone(exchange.gate());
-    let released = caught(async {
+    let working = pin!(async {
         match decided {
             Decided::Forward(cleared, pending) => {
                 let began = exchange.trail().elapsed();
@@ -134,7 +144,7 @@ async fn complete<O: Origin>(
                         release(&gate, &mut exchange, pending, Answer::Origin(answer)).await
                     }
                     Err(fault) => {
-                        let reason = exchange.fault_memo().fault().map_or(fault.reason, |f| f.reason());
+                        let reason = exchange.fault_memo().fault().map_or(fault.reason, BodyFault::reason);
                         Err(exchange.deny::<stage::Upstream>(reason, Facts::none()))
                     }
                 }
@@ -143,9 +153,8 @@ async fn complete<O: Origin>(
                 release(&gate, &mut exchange, pending, Answer::<O::ResponseBody>::Kept(stored)).await
             }
         }
-    })
-    .await;
-    match released {
+    });
+    match caught(working).await {
         Ok(Ok(released)) => leave(exchange, released).await,
         Ok(Err(denial)) => refuse(exchange, denial).await,
         Err(Panicked) => {
@@ -156,7 +165,7 @@ async fn complete<O: Origin>(
 }
 
 /// The answer leaves when its record has left the process; a streamed one when its last byte does.
-async fn leave<R>(mut exchange: Exchange, released: Released<R>) -> Response<AnswerBody<R>> {
+async fn leave<R>(mut exchange: Box<Exchange>, released: Released<R>) -> Response<AnswerBody<R>> {
     let gate = Arc::clone(exchange.gate());
     let Released { head, body } = released;
     let status = head.status;
@@ -172,7 +181,7 @@ async fn leave<R>(mut exchange: Exchange, released: Released<R>) -> Response<Ans
 }
 
 /// The problem leaves when its record has left the process.
-async fn refuse<R>(mut exchange: Exchange, denial: Denial) -> Response<AnswerBody<R>> {
+async fn refuse<R>(mut exchange: Box<Exchange>, denial: Denial) -> Response<AnswerBody<R>> {
     let gate = Arc::clone(exchange.gate());
     if denial.reason() == Reason::ClientAborted {
         recorded(&mut exchange, Ending::abort(Reason::ClientAborted)).await;
@@ -183,7 +192,31 @@ async fn refuse<R>(mut exchange: Exchange, denial: Denial) -> Response<AnswerBod
     }
     let mut response = problem_response(&gate, &denial);
     client_head::promise(&gate, &exchange, response.headers_mut());
+    closing(response, exchange.body_unread || is_misread(denial.reason()))
+}
+
+/// Says that nothing more is read on this connection: not what a refused request left unread either.
+fn closing<B>(mut response: Response<B>, closes: bool) -> Response<B> {
+    if closes {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
+}
+
+/// Refusals of what was said, not of what was asked: two parsers may disagree where such a request ends, so nothing
+/// that follows it on the connection is read (T01–T41).
+fn is_misread(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::WireMalformed
+            | Reason::WireFraming
+            | Reason::WirePath
+            | Reason::WireUriTooLong
+            | Reason::WireHeadTooLarge
+            | Reason::WireExpect
+            | Reason::WireVersion
+            | Reason::WireTooSlow
+    )
 }
 
 /// Whether the record has left the process.
@@ -197,12 +230,12 @@ async fn recorded(exchange: &mut Exchange, ending: Ending) -> bool {
 /// The record could not be written, so the answer is withheld (DESIGN §8).
 fn unwritable<R>(gate: &Gate, exchange: &mut Exchange) -> Response<AnswerBody<R>> {
     let denial = exchange.deny::<stage::Response>(Reason::GateAuditUnwritable, Facts::none());
-    unrecorded(gate, denial)
+    closing(unrecorded(gate, &denial), exchange.body_unread)
 }
 
 /// A refusal that has no record because there is no trail to write to.
-fn unrecorded<R>(gate: &Gate, denial: Denial) -> Response<AnswerBody<R>> {
-    let mut response = problem_response(gate, &denial);
+fn unrecorded<R>(gate: &Gate, denial: &Denial) -> Response<AnswerBody<R>> {
+    let mut response = problem_response(gate, denial);
     let id = HeaderValue::from_bytes(&denial.request().to_ascii()).unwrap_or(HeaderValue::from_static("0"));
     response.headers_mut().insert("request-id", id);
     response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
@@ -254,12 +287,10 @@ fn panicked(exchange: &mut Exchange) -> Denial {
 struct Panicked;
 
 /// Polls a future so that a panic in it ends this request and no other (DESIGN §9).
-async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
-    let mut future = std::pin::pin!(future);
+fn caught<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Result<F::Output, Panicked>> {
     std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
         Ok(Poll::Pending) => Poll::Pending,
         Err(_) => Poll::Ready(Err(Panicked)),
     })
-    .await
 }

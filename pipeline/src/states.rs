@@ -28,6 +28,8 @@
 //! }
 //! ```
 
+#![expect(clippy::needless_pass_by_value, reason = "a receipt is spent: taken by value, it proves one step and no other")]
+
 use crate::origin::{OriginRequest, Outgoing};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -50,14 +52,15 @@ fn compare<S: Stage>(request: RequestId, receipt: &Receipt<S>) -> Result<(), Mis
 #[derive(Debug)]
 pub struct Received<B> {
     pub(crate) id: RequestId,
-    pub(crate) head: Head,
+    pub(crate) head: Box<Head>,
     pub(crate) body: B,
     pub(crate) address: IpAddr,
 }
 
 impl<B> Received<B> {
     pub(crate) fn prove(head: Head, body: B, address: IpAddr, receipt: Receipt<stage::Wire>) -> Self {
-        Self { id: receipt.request(), head, body, address }
+        // Boxed, because every proof moves it.
+        Self { id: receipt.request(), head: Box::new(head), body, address }
     }
 }
 
@@ -167,7 +170,7 @@ pub enum Content<B> {
 #[derive(Debug)]
 pub struct Validated<B> {
     pub(crate) id: RequestId,
-    pub(crate) head: Head,
+    pub(crate) head: Box<Head>,
     pub(crate) address: IpAddr,
     pub(crate) route: Route,
     pub(crate) caller: Caller,
@@ -201,7 +204,7 @@ impl<B> Permitted<B> {
 #[derive(Debug)]
 pub struct PermittedHead {
     pub(crate) id: RequestId,
-    pub(crate) head: Head,
+    pub(crate) head: Box<Head>,
     pub(crate) address: IpAddr,
     pub(crate) route: Route,
     pub(crate) caller: Caller,

@@ -3,6 +3,7 @@
 
 use crate::exchange::Exchange;
 use crate::gate::{Api, Gate, UpstreamIdentity};
+use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, FORWARDED, HOST, IF_MATCH,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE, VIA,
@@ -12,8 +13,10 @@ use portcullis_authorize::{Guard, Known, Needs};
 use portcullis_contract::{Location, Operation};
 use portcullis_decision::Caller;
 use portcullis_wire::Head;
+use smallvec::SmallVec;
 use std::fmt::Write;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -26,6 +29,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Length of a `traceparent`.
+const TRACEPARENT_BYTES: usize = 55;
+/// As much as is written of ours into one head, with a host of usual length.
+const OURS_BYTES_USUAL: usize = 192;
 
 /// Credentials and whatever is ours to set; removed first, so that a client's spelling never survives.
 const REMOVED: [HeaderName; 9] =
@@ -53,9 +61,7 @@ impl Writing<'_> {
         known: &Known,
     ) -> HeaderMap {
         let Head { mut headers, authority, .. } = head;
-        for name in &REMOVED {
-            headers.remove(name);
-        }
+        strip(&mut headers, &REMOVED);
         if self.needs.guard != Guard::Pass {
             for name in &CONDITIONS {
                 headers.remove(name);
@@ -103,7 +109,10 @@ impl Writing<'_> {
             return;
         }
         let declared = |name: &str| {
-            self.operation.into_iter().flat_map(|o| &o.parameters).any(|p| p.location == Location::Cookie && *p.name == *name)
+            self.operation
+                .into_iter()
+                .flat_map(|o| &o.parameters)
+                .any(|p| p.location == Location::Cookie && *p.name == *name)
         };
         let mut kept = String::new();
         for value in headers.get_all(COOKIE) {
@@ -122,37 +131,40 @@ impl Writing<'_> {
     }
 
     fn add_ours(&self, exchange: &mut Exchange, headers: &mut HeaderMap, host: Option<(&str, Option<u16>)>) {
-        headers.insert(VIA, HeaderValue::from_static("1.1 portcullis"));
-        headers.insert(REQUEST_ID, request_id(exchange));
         let scheme = self.gate.public_scheme;
-        let mut text = String::with_capacity(96);
-        let address = exchange.address();
-        let _ = match address {
-            IpAddr::V4(v4) => write!(text, "for={v4}"),
-            IpAddr::V6(v6) => write!(text, "for=\"[{v6}]\""),
-        };
-        let _ = write!(text, ";proto={scheme}");
-        if let Some((host, port)) = host {
-            let _ = match port {
-                Some(port) => write!(text, ";host=\"{host}:{port}\""),
-                None => write!(text, ";host=\"{host}\""),
-            };
-        }
-        set(headers, FORWARDED, &text);
-        text.clear();
-        let _ = write!(text, "{address}");
-        set(headers, X_FORWARDED_FOR, &text);
+        // One buffer for all that is written here: every value below is a slice of it.
+        let mut text = BytesMut::with_capacity(OURS_BYTES_USUAL);
+        text.put_slice(b"for=");
+        let address = push_address(&mut text, exchange.address());
+        text.put_slice(b";proto=");
+        text.put_slice(scheme.as_bytes());
+        let host = host.map(|(name, port)| {
+            text.put_slice(b";host=\"");
+            let begin = text.len();
+            text.put_slice(name.as_bytes());
+            if let Some(port) = port {
+                text.put_u8(b':');
+                text.put_slice(port.to_string().as_bytes());
+            }
+            let host = begin..text.len();
+            text.put_u8(b'"');
+            host
+        });
+        let forwarded = 0..text.len();
+        text.put_slice(&exchange.request().to_ascii());
+        let id = forwarded.end..text.len();
+        push_trace(&mut text, exchange);
+        let trace = id.end..text.len();
+        let text = text.freeze();
+        headers.insert(VIA, HeaderValue::from_static("1.1 portcullis"));
+        put(headers, REQUEST_ID, text.slice(id));
+        put(headers, FORWARDED, text.slice(forwarded));
+        put(headers, X_FORWARDED_FOR, text.slice(address));
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
-        if let Some((host, port)) = host {
-            text.clear();
-            let _ = match port {
-                Some(port) => write!(text, "{host}:{port}"),
-                None => write!(text, "{host}"),
-            };
-            set(headers, X_FORWARDED_HOST, &text);
+        if let Some(host) = host {
+            put(headers, X_FORWARDED_HOST, text.slice(host));
         }
-        let trace = trace_of(exchange);
-        set(headers, TRACEPARENT, &trace);
+        put(headers, TRACEPARENT, text.slice(trace));
         self.add_identity(headers);
     }
 
@@ -182,7 +194,57 @@ pub(crate) fn request_id(exchange: &Exchange) -> HeaderValue {
 
 /// Our `traceparent`. Traces of clients are not continued: an outsider must not choose ids or force sampling (TR-3, TR-4).
 pub(crate) fn trace_of(exchange: &mut Exchange) -> String {
+    let mut text = BytesMut::with_capacity(TRACEPARENT_BYTES);
+    push_trace(&mut text, exchange);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn push_trace(text: &mut BytesMut, exchange: &mut Exchange) {
     let (trace, span): (u128, u64) = (rand::random(), rand::random());
-    let text = exchange.trace.get_or_insert_with(|| format!("{:032x}", trace.max(1)).into_boxed_str());
-    format!("00-{text}-{:016x}-00", span.max(1))
+    text.put_slice(b"00-");
+    if let Some(known) = &exchange.trace {
+        text.put_slice(known.as_bytes());
+    } else {
+        let begin = text.len();
+        push_hex(text, &trace.max(1).to_be_bytes());
+        let written = text.get(begin..).and_then(|digits| std::str::from_utf8(digits).ok());
+        exchange.trace = written.map(Box::from);
+    }
+    text.put_u8(b'-');
+    push_hex(text, &span.max(1).to_be_bytes());
+    text.put_slice(b"-00");
+}
+
+fn push_hex(text: &mut BytesMut, bytes: &[u8]) {
+    let digit = |n: u8| if n < 10 { b'0'.wrapping_add(n) } else { b'a'.wrapping_sub(10).wrapping_add(n) };
+    for byte in bytes {
+        text.put_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+}
+
+/// Writes the address as a node of `Forwarded` (RFC 7239 §6) and tells where in it the bare address stands.
+fn push_address(text: &mut BytesMut, address: IpAddr) -> Range<usize> {
+    let bracket = matches!(address, IpAddr::V6(_));
+    text.put_slice(if bracket { b"\"[" } else { b"" });
+    let begin = text.len();
+    // Writing to a buffer that grows cannot fail.
+    let _ = write!(text, "{address}");
+    let end = text.len();
+    text.put_slice(if bracket { b"]\"" } else { b"" });
+    begin..end
+}
+
+/// A value that is a slice of a buffer of ours.
+fn put(headers: &mut HeaderMap, name: HeaderName, value: Bytes) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// Removes fields. Few of them are there as a rule, and looking costs less than removing.
+pub(crate) fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
+    let there: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| names.contains(name)).cloned().collect();
+    for name in &there {
+        headers.remove(name);
+    }
 }

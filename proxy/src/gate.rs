@@ -76,6 +76,7 @@ impl Handler for GateHandler {
         let revision = self.revision.load_full();
         let origin = UpstreamOrigin::new(Arc::clone(worker), Arc::clone(&revision.upstreams));
         let lane = self.lane(&revision.gate, worker);
-        respond(&revision.gate, lane, &origin, connection, request).await
+        // One place on the heap: what awaits this future moves a pointer, not all it will ever hold.
+        Box::pin(respond(&revision.gate, lane, &origin, connection, request)).await
     }
 }

@@ -14,12 +14,16 @@ use std::fmt;
 const PREFIXES: &[&str] = &[
     "cf-access-",
     "client-cert",
+    "impersonate-",
+    "ms-aspnetcore-",
     "proxy-",
     "ssl-client-",
     "tls-client-",
     "wl-proxy-",
+    "x-accel-",
     "x-amzn-mtls-",
     "x-amzn-oidc-",
+    "x-arr-",
     "x-auth",
     "x-client-cert",
     "x-consumer-",
@@ -29,7 +33,9 @@ const PREFIXES: &[&str] = &[
     "x-goog-authenticated-",
     "x-goog-iap-",
     "x-identity",
+    "x-impersonate-",
     "x-jwt-",
+    "x-middleware-",
     "x-ms-client-principal",
     "x-original-",
     "x-portcullis-",
@@ -38,6 +44,7 @@ const PREFIXES: &[&str] = &[
     "x-proxyuser-",
     "x-remote-",
     "x-rewrite-",
+    "x-sendfile-",
     "x-spiffe-",
     "x-ssl-",
     "x-tenant",
@@ -50,6 +57,7 @@ const PREFIXES: &[&str] = &[
 const NAMES: &[&str] = &[
     "cf-connecting-ip",
     "cf-connecting-ipv6",
+    "client-ip",
     "fastly-client-ip",
     "fly-client-ip",
     "forwarded",
@@ -61,7 +69,9 @@ const NAMES: &[&str] = &[
     "remote-user",
     "request-id",
     "true-client-ip",
+    "x-access-token",
     "x-account-id",
+    "x-admin",
     "x-appengine-user-ip",
     "x-azure-clientip",
     "x-azure-socketip",
@@ -76,11 +86,14 @@ const NAMES: &[&str] = &[
     "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
+    "x-is-admin",
     "x-method-override",
+    "x-on-behalf-of",
     "x-org-id",
     "x-organization-id",
     "x-originating-ip",
     "x-real-ip",
+    "x-real-user",
     "x-role",
     "x-roles",
     "x-scheme",
@@ -163,7 +176,7 @@ impl Reserved {
 
     fn holds(&self, folded: &str) -> bool {
         // Most fields start with none of these letters.
-        matches!(folded.as_bytes(), [b'c' | b'p' | b's' | b't' | b'w' | b'x', ..])
+        matches!(folded.as_bytes(), [b'c' | b'i' | b'm' | b'p' | b's' | b't' | b'w' | b'x', ..])
             && PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
             || self.names.binary_search_by(|name| name.as_ref().cmp(folded)).is_ok()
     }
@@ -215,7 +228,7 @@ mod tests {
             assert!(entry.bytes().all(is_folded), "{entry}");
         }
         for prefix in PREFIXES {
-            assert!(matches!(prefix.as_bytes()[0], b'c' | b'p' | b's' | b't' | b'w' | b'x'), "{prefix}");
+            assert!(matches!(prefix.as_bytes()[0], b'c' | b'i' | b'm' | b'p' | b's' | b't' | b'w' | b'x'), "{prefix}");
         }
     }
 

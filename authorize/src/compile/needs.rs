@@ -2,12 +2,10 @@
 //! What the host must prepare for an operation.
 
 use super::Compiler;
-use super::finding::UNENFORCEABLE;
 use crate::declared::Action;
 use crate::model::{Guard, How, KindSet, Needs, OperationPlan, PropertyRule, PropertyTable};
 use http::{HeaderValue, Method};
 use portcullis_contract::{Operation, OperationIndex};
-use portcullis_decision::finding::Severity;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -62,27 +60,6 @@ impl Compiler<'_> {
             }
         }
         rules
-    }
-
-    /// Tells of answers that only those may have whom no property rule restricts.
-    pub(super) fn rarely_read(
-        &mut self,
-        operation: &Operation,
-        judged_as: OperationIndex,
-        kinds: &KindSet,
-        rules: &[Arc<PropertyRule>],
-    ) {
-        let judged = self.contract.operation(judged_as).unwrap_or(operation);
-        let mut media = super::spot::successes(judged).into_iter().flat_map(|response| &response.media);
-        let Some(unread) = media.find(|media| !media.is_json).filter(|_| !kinds.is_empty()) else { return };
-        let Some(text) = rules.iter().find_map(|rule| rule.read.as_ref()).map(|rule| Arc::clone(&rule.text)) else {
-            return;
-        };
-        let message = format!(
-            "answers of `{}` in `{}` cannot be read, so they leave only for those whom no property rule restricts: {text}",
-            operation.id, unread.media_type
-        );
-        self.about(UNENFORCEABLE, Severity::Low, operation, message, None);
     }
 }
 

@@ -5,6 +5,7 @@ use super::Compiler;
 use super::carried::is_own_resource;
 use super::finding::{OWNER_UNKNOWN, PUBLIC_OBJECT};
 use super::spot::{Spot, outermost};
+use super::unjudged::Answers;
 use crate::declared::{Action, ForeignItems, OperationDeclaration};
 use crate::model::{Carried, Carrier, KindIndex, KindSet, Needs, OperationPlan, PropertyTable, ScopeAlternatives};
 use crate::pointer::Pointer;
@@ -55,7 +56,8 @@ impl Compiler<'_> {
         let implied = implied(operation, &touched);
         served &= self.bodies_can_be_judged(operation, &touched, &implied, properties);
         let read_rules = self.read_rules(judged_as, &kinds, properties);
-        self.rarely_read(operation, judged_as, &kinds, &read_rules);
+        let answers = Answers { judged_as, kinds: &kinds, carried: &carried, public, rules: &read_rules };
+        served &= self.answers_can_leave(operation, &answers);
         let mut plan = OperationPlan {
             index: operation.index,
             served,

@@ -47,7 +47,7 @@ pub(super) enum Body<'m> {
     None,
     /// JSON, to be read.
     Json(&'m Media),
-    /// Something that cannot be read here.
+    /// Something that cannot be read here, or that nothing reads.
     Opaque,
 }
 
@@ -95,15 +95,22 @@ impl AnswerGuard<'_> {
         let media_type = match MediaType::of(head.headers) {
             Ok(Some(media_type)) => media_type,
             // Nothing says what it is: it is read as the JSON that is declared, or it is nothing that can be read.
-            Ok(None) => return Ok(declared.media.iter().find(|m| m.is_json).map_or(Body::Opaque, Body::Json)),
+            Ok(None) => return Ok(declared.media.iter().find(|m| m.is_json).map_or(Body::Opaque, |m| self.readable(m))),
             Err(_) => return Err(broken("the media type cannot be read", trail)),
         };
         match declared.choose(Some(&media_type)) {
             None => Err(broken("the media type is not declared", trail)),
             Some(media) if media.is_json && !media_type.is_utf8() => Err(broken("json is utf-8", trail)),
-            Some(media) if media.is_json && media_type.is_json() => Ok(Body::Json(media)),
+            Some(media) if media.is_json && media_type.is_json() => Ok(self.readable(media)),
             Some(_) => Ok(Body::Opaque),
         }
+    }
+
+    /// JSON is read where a schema, an object rule or a property rule looks into it; where none does, reading it would
+    /// only cost (DESIGN.md §4).
+    fn readable<'m>(&self, media: &'m Media) -> Body<'m> {
+        let unread = self.plan.needs.guard == Guard::Pass && media.validator.is_none() && media.shape.is_none();
+        if unread { Body::Opaque } else { Body::Json(media) }
     }
 
     /// Upstream refusals about an object are one answer, whatever the origin meant (T114).

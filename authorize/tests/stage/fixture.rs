@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use portcullis_authorize::{
     CarryPlace, Compiled, Declared, DenyAs, ForeignItems, IdPlace, ObjectDeclaration, OperationDeclaration, Pointer,
-    PropertyDeclaration, RuleList, Rules, SubjectSource, UnknownResponse, Word, compile,
+    PropertyDeclaration, RuleList, Rules, SubjectSource, UnknownResponse, Validate, Word, compile,
 };
 use portcullis_contract::{Contract, LoadOptions, Source, load};
 use portcullis_decision::caller::{Caller, Identity, Kind};
@@ -93,6 +93,7 @@ pub(crate) fn empty() -> Declared {
         unknown_response: UnknownResponse::Drop,
         response_max: 1 << 20,
         issuers: vec!["customers".into()],
+        validate: Validate::default(),
     }
 }
 

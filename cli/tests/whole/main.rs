@@ -9,6 +9,7 @@
     reason = "a test that meets something else than it expects has failed"
 )]
 
+mod attacks;
 mod client;
 mod conditional;
 mod durability;

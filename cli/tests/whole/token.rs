@@ -4,7 +4,7 @@
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) struct Mint {
@@ -22,17 +22,38 @@ impl Mint {
             .to_string()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test mints tokens by the time of day")]
     pub(crate) fn token(&self, subject: &str, scope: &str) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": "k1"});
-        let claims = json!({
-            "iss": "https://id.example.com", "aud": "https://notes.example.com", "sub": subject, "client_id": "tests",
-            "iat": now, "exp": now + 600, "jti": format!("{subject}-{now}"), "scope": scope,
-        });
-        let signed =
-            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+        self.signed(&header().to_string(), &claims(subject, scope).to_string())
+    }
+
+    /// Signs any header and claims, whatever they say.
+    pub(crate) fn signed(&self, header: &str, claims: &str) -> String {
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()));
         format!("{signed}.{signature}")
     }
+
+    /// The public half, as an attacker knows it too.
+    pub(crate) fn public_key(&self) -> &[u8] {
+        self.key.public_key().as_ref()
+    }
+}
+
+/// A header that is accepted.
+pub(crate) fn header() -> Value {
+    json!({"alg": "EdDSA", "typ": "at+jwt", "kid": "k1"})
+}
+
+/// Claims that are accepted.
+pub(crate) fn claims(subject: &str, scope: &str) -> Value {
+    let now = now();
+    json!({
+        "iss": "https://id.example.com", "aud": "https://notes.example.com", "sub": subject, "client_id": "tests",
+        "iat": now, "exp": now + 600, "jti": format!("{subject}-{now}"), "scope": scope,
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test mints tokens by the time of day")]
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_authorize::{Declared, UnknownResponse};
+use portcullis_authorize::{Declared, Strictness, UnknownResponse, Validate};
 use portcullis_contract::{Contract, LoadOptions, Source, UnknownRequest};
-use portcullis_decision::finding::Finding;
+use portcullis_decision::finding::{Finding, Severity};
 use portcullis_wire::CanonicalPath;
 
 use super::edge::bytes;
@@ -66,9 +66,11 @@ pub(super) fn read(
 fn api(name: Arc<str>, section: &Cursor<'_>, known: &Known<'_>, surroundings: &Surroundings<'_>) -> Option<Api> {
     let base = section.word("base_path").parse(base_path);
     let hosts = hosts(&section.word("hosts"));
-    for word in ["request", "response"] {
-        section.word("validate").word(word).text();
-    }
+    let validate = section.word("validate");
+    let validate = Validate {
+        request: strictness(&validate.word("request"), "requests that break their schema reach the upstream"),
+        response: strictness(&validate.word("response"), "answers that break their schema reach the client"),
+    };
     let unknown = section.word("unknown_properties");
     let unknown_request = match unknown.word("request").text() {
         Some("document") => UnknownRequest::Document,
@@ -105,6 +107,7 @@ fn api(name: Arc<str>, section: &Cursor<'_>, known: &Known<'_>, surroundings: &S
         unknown_response,
         response_max,
         issuers: known.issuers.to_vec(),
+        validate,
     };
     Some(Api {
         name,
@@ -120,6 +123,17 @@ fn api(name: Arc<str>, section: &Cursor<'_>, known: &Known<'_>, surroundings: &S
         operations: said.settings,
         first_operation: 0,
     })
+}
+
+/// `strict`, or `observe`, which is told: it weakens a control.
+fn strictness(cursor: &Cursor<'_>, effect: &str) -> Strictness {
+    if cursor.text() != Some("observe") {
+        return Strictness::Strict;
+    }
+    cursor
+        .report(Severity::Medium, format!("`observe`: {effect}"))
+        .help("each one is an alert in its record; when there are none any more, remove the line");
+    Strictness::Observe
 }
 
 fn hosts(cursor: &Cursor<'_>) -> Vec<String> {

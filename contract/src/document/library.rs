@@ -79,6 +79,11 @@ impl Library {
         self.files.first().map(|f| Cursor { file: 0, node: &f.root })
     }
 
+    /// The root of every file, the document's own first.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.files.iter().map(|file| &file.root)
+    }
+
     /// The file a cursor stands in.
     pub(crate) fn mark(&self, cursor: Cursor<'_>) -> Mark {
         let Some(file) = self.files.get(cursor.file) else { return Mark::default() };

@@ -17,7 +17,11 @@ const JSON_DEPTH_MAX: usize = 16;
 const JSON_NODES_MAX: usize = 1_000;
 
 /// What is expected instead of what was sent.
-pub(super) type Expected = Vec<Violation>;
+pub(super) struct Expected {
+    pub(super) violations: Vec<Violation>,
+    /// There is one text and one reading of it; only the schema is not satisfied.
+    pub(super) readable: bool,
+}
 
 impl Parameter {
     /// The value of a parameter that was sent as these texts (at least one).
@@ -33,7 +37,7 @@ impl Parameter {
         if self.may_be_empty && first.is_empty() && texts.len() == 1 {
             return Ok(Argument { value: Value::from(""), texts: smallvec![Box::from("")] });
         }
-        let mut fault = None;
+        let mut fault: Option<Vec<Violation>> = None;
         for value in self.readings(texts) {
             match self.check(&value) {
                 Ok(()) => return Ok(Argument { texts: self.kept(&value, texts), value }),
@@ -41,7 +45,8 @@ impl Parameter {
                 Err(violations) => fault = fault.or(Some(violations)),
             }
         }
-        Err(fault.unwrap_or_else(|| self.expected(&self.expectation())))
+        let violations = fault.unwrap_or_else(|| self.expected(&self.expectation()).violations);
+        Err(Expected { violations, readable: true })
     }
 
     /// The values the texts may mean, most specific first.
@@ -86,11 +91,11 @@ impl Parameter {
         let document = Document::parse(Bytes::copy_from_slice(text.as_bytes()), &limits)
             .map_err(|_| self.expected("must be a JSON text"))?;
         let value = document.to_value();
-        self.check(&value)?;
+        self.check(&value).map_err(|violations| Expected { violations, readable: false })?;
         Ok(Argument { value, texts: smallvec![Box::from(text)] })
     }
 
-    fn check(&self, value: &Value) -> Result<(), Expected> {
+    fn check(&self, value: &Value) -> Result<(), Vec<Violation>> {
         let Some(validator) = &self.validator else { return Ok(()) };
         if validator.is_valid(value) {
             return Ok(());
@@ -106,7 +111,8 @@ impl Parameter {
     }
 
     pub(super) fn expected(&self, detail: &str) -> Expected {
-        vec![Violation { pointer: self.pointer(), detail: detail.to_owned() }]
+        let violation = Violation { pointer: self.pointer(), detail: detail.to_owned() };
+        Expected { violations: vec![violation], readable: false }
     }
 
     pub(super) fn pointer(&self) -> String {

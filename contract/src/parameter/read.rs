@@ -2,6 +2,7 @@
 //! Reading the declared parameters of a request. What the query holds beyond them is a violation; undeclared
 //! headers and cookies are ignored here (what may go upstream is the pipeline's concern).
 
+use super::convert::Expected;
 use super::{Argument, Location, Parameter, Parameters};
 use crate::operation::Operation;
 use crate::route::Captures;
@@ -16,29 +17,57 @@ use std::sync::Arc;
 /// A name of the client is shown at most this long in a pointer.
 const NAME_CHARS_MAX: usize = 64;
 
+/// What [`Operation::observe_parameters`] read.
+#[derive(Clone, Debug, Default)]
+pub struct ObservedParameters {
+    /// Those that hold.
+    pub parameters: Parameters,
+    /// What is wrong with those that were left out.
+    pub observed: Vec<Violation>,
+}
+
 impl Operation {
     /// The parameters of a request to this operation, typed and checked.
     pub fn read_parameters(&self, head: &Head, captures: &Captures) -> Result<Parameters, Vec<Violation>> {
-        self.read(head.query.pairs(), &head.headers, captures)
+        self.read((head.query.pairs(), &head.headers, captures), None).map(|observed| observed.parameters)
+    }
+
+    /// The parameters of a request whose schemas are only observed: those `may_break` names may be missing or break
+    /// their schema, and are then left out and reported. Undeclared and repeated ones, and those that are JSON
+    /// texts, are violations as ever.
+    pub fn observe_parameters(
+        &self,
+        head: &Head,
+        captures: &Captures,
+        may_break: &dyn Fn(&Parameter) -> bool,
+    ) -> Result<ObservedParameters, Vec<Violation>> {
+        self.read((head.query.pairs(), &head.headers, captures), Some(may_break))
     }
 
     /// [`Operation::read_parameters`] from its three sources.
     pub(crate) fn read(
         &self,
-        query: &[(String, String)],
-        headers: &HeaderMap,
-        captures: &Captures,
-    ) -> Result<Parameters, Vec<Violation>> {
+        (query, headers, captures): (&[(String, String)], &HeaderMap, &Captures),
+        may_break: Option<&dyn Fn(&Parameter) -> bool>,
+    ) -> Result<ObservedParameters, Vec<Violation>> {
         let mut parameters = Parameters::default();
+        let mut observed = Vec::new();
         let mut violations = Vec::new();
+        let breaks = |parameter: &Parameter| may_break.is_some_and(|may_break| may_break(parameter));
         for parameter in &self.parameters {
             match parameter.sent(query, headers, captures) {
                 Ok(Some(argument)) => {
                     parameters.arguments.push((parameter.location, Arc::clone(&parameter.name), argument));
                 }
-                Ok(None) if parameter.required => violations.extend(parameter.expected("is required")),
+                Ok(None) if parameter.required => {
+                    let into = if breaks(parameter) { &mut observed } else { &mut violations };
+                    into.extend(parameter.expected("is required").violations);
+                }
                 Ok(None) => {}
-                Err(more) => violations.extend(more),
+                Err(fault) => {
+                    let into = if fault.readable && breaks(parameter) { &mut observed } else { &mut violations };
+                    into.extend(fault.violations);
+                }
             }
         }
         for (name, value) in captures.iter() {
@@ -60,7 +89,7 @@ impl Operation {
             }
         }
         violations.truncate(VIOLATIONS_MAX);
-        if violations.is_empty() { Ok(parameters) } else { Err(violations) }
+        if violations.is_empty() { Ok(ObservedParameters { parameters, observed }) } else { Err(violations) }
     }
 
     fn describes(&self, location: Location, name: &str) -> bool {
@@ -74,7 +103,7 @@ impl Parameter {
         query: &[(String, String)],
         headers: &HeaderMap,
         captures: &Captures,
-    ) -> Result<Option<Argument>, Vec<Violation>> {
+    ) -> Result<Option<Argument>, Expected> {
         let mut texts: SmallVec<[&str; 4]> = SmallVec::new();
         match self.location {
             Location::Path => texts.extend(captures.get(&self.name)),

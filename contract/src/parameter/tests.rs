@@ -24,7 +24,8 @@ fn read(
     let query: Vec<(String, String)> = query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     let headers: HeaderMap =
         headers.iter().map(|(n, v)| (HeaderName::try_from(*n).unwrap(), HeaderValue::try_from(*v).unwrap())).collect();
-    contract.operations[0].read(&query, &headers, &Captures::named(&["id".into()], &[id]))
+    let captures = Captures::named(&["id".into()], &[id]);
+    contract.operations[0].read((&query, &headers, &captures), None).map(|read| read.parameters)
 }
 
 #[test]
@@ -154,5 +155,34 @@ proptest! {
         if let Ok(found) = read(&contract, "1", &[("q", &text)], &[]) {
             prop_assert_eq!(found.query("q").unwrap().value().to_string(), text);
         }
+    }
+}
+
+#[test]
+fn only_the_schemas_of_observed_parameters_may_break() {
+    let contract = contract(
+        "{name: limit, in: query, required: true, schema: {type: integer, maximum: 9}}\n{name: sort, in: query, schema: {enum: [a, \
+         b]}}\n{name: f, in: query, content: {application/json: {schema: {type: object}}}}",
+    );
+    let observe = |id: &str, query: &[(&str, &str)]| {
+        let query: Vec<(String, String)> = query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let captures = Captures::named(&["id".into()], &[id]);
+        let headers = HeaderMap::new();
+        contract.operations[0].read((&query, &headers, &captures), Some(&|p| &*p.name != "id"))
+    };
+    let names = |violations: &[Violation]| violations.iter().map(|v| v.pointer.clone()).collect::<Vec<_>>();
+    let read = observe("7", &[("limit", "x"), ("sort", "c")]).unwrap();
+    assert_eq!(names(&read.observed), ["/query/limit", "/query/sort"]);
+    assert!(read.parameters.query("limit").is_none(), "what breaks its schema is left out");
+    assert_eq!(read.parameters.path("id").and_then(|id| id.text()), Some("7"));
+    assert_eq!(names(&observe("7", &[]).unwrap().observed), ["/query/limit"]);
+    for (id, query, refused) in [
+        ("x", vec![("limit", "1")], "/path/id"),
+        ("7", vec![("limit", "1"), ("limit", "2")], "/query/limit"),
+        ("7", vec![("limit", "1"), ("debug", "1")], "/query/debug"),
+        ("7", vec![("limit", "1"), ("f", "{")], "/query/f"),
+        ("7", vec![("limit", "1"), ("f", "[]")], "/query/f"),
+    ] {
+        assert_eq!(names(&observe(id, &query).unwrap_err()), [refused]);
     }
 }

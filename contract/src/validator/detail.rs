@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is expected, in words. Everything said here comes from the document, nothing from the value.
 
+use jsonschema::JsonType;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
 
@@ -50,6 +51,38 @@ pub(super) fn of(kind: &Kind) -> String {
         return text;
     }
     text.chars().take(DETAIL_CHARS_MAX).chain("…".chars()).collect()
+}
+
+/// Whether an error leaves a reader of the structure in the dark. What is not known to be harmless does.
+pub(super) fn breaks_structure(kind: &Kind, value: &Value) -> bool {
+    let is_scalar = !value.is_object() && !value.is_array();
+    let nests = |json_type: JsonType| matches!(json_type, JsonType::Array | JsonType::Object);
+    match kind {
+        Kind::Type { kind: TypeKind::Single(one) } => !is_scalar || nests(*one),
+        Kind::Type { kind: TypeKind::Multiple(set) } => !is_scalar || set.iter().any(nests),
+        Kind::Constant { expected_value } => !is_scalar || expected_value.is_object() || expected_value.is_array(),
+        Kind::Enum { options } => {
+            let mut options = options.as_array().into_iter().flatten();
+            !is_scalar || options.any(|option| option.is_object() || option.is_array())
+        }
+        Kind::Required { .. }
+        | Kind::Pattern { .. }
+        | Kind::Format { .. }
+        | Kind::Minimum { .. }
+        | Kind::Maximum { .. }
+        | Kind::ExclusiveMinimum { .. }
+        | Kind::ExclusiveMaximum { .. }
+        | Kind::MultipleOf { .. }
+        | Kind::MinLength { .. }
+        | Kind::MaxLength { .. }
+        | Kind::MinItems { .. }
+        | Kind::MaxItems { .. }
+        | Kind::MinProperties { .. }
+        | Kind::MaxProperties { .. }
+        | Kind::UniqueItems
+        | Kind::Contains => false,
+        _ => true,
+    }
 }
 
 fn listed(options: &Value) -> String {

@@ -190,3 +190,42 @@ fn t75_a_bomb_of_branches_ends_within_its_budget_and_refuses() {
     let contract = with_schemas("3.1.0", &negated, Closed);
     assert!(!request(&contract).is_valid(&json!("x")));
 }
+
+#[test]
+fn violations_that_break_the_structure_are_told_apart() {
+    let schemas = "Root: {type: object, required: [id], properties: {id: {type: string, pattern: '^o-'}, note: {type: \
+                   [string, 'null'], maxLength: 3}, tags: {type: array, maxItems: 1, items: {type: string}}, part: \
+                   {$ref: '#/components/schemas/Part'}, one: {oneOf: [{type: string}, {type: integer}]}, kind: {enum: [a, b]}}}\n\
+                   Part: {type: object, properties: {n: {type: integer}}}";
+    let contract = with_schemas("3.1.0", schemas, Closed);
+    let structural = |value: &Value| {
+        let found = request(&contract).structural_violations(value, 9);
+        found.into_iter().map(|v| v.pointer).collect::<Vec<_>>()
+    };
+    let id = || json!({"id": "o-1"});
+    for harmless in [
+        json!({}),
+        json!({"id": "x"}),
+        json!({"id": 7}),
+        json!({"id": "o-1", "note": "long", "tags": ["a", "b"], "kind": "c", "part": {"n": "1"}}),
+    ] {
+        assert!(!request(&contract).is_valid(&harmless), "{harmless}");
+        assert_eq!(structural(&harmless), [""; 0], "{harmless}");
+    }
+    for (name, value) in [
+        ("note", json!({"a": 1})),
+        ("note", json!([])),
+        ("tags", json!("a")),
+        ("tags", json!(null)),
+        ("part", json!([{"n": 1}])),
+        ("part", json!("x")),
+        ("one", json!(true)),
+        ("kind", json!({"a": 1})),
+    ] {
+        let mut whole = id();
+        whole[name] = value.clone();
+        assert_eq!(structural(&whole), [format!("/{name}")], "{name}: {value}");
+    }
+    assert_eq!(structural(&json!([id()])), [""]);
+    assert_eq!(structural(&json!({"id": "x", "tags": [["a"]], "part": {"n": {}}})), ["/tags/0", "/part/n"]);
+}

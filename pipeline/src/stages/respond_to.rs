@@ -9,7 +9,7 @@ use crate::stages::clear::Pending;
 use crate::states::{Leaving, Released};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{Method, response};
+use http::{HeaderValue, Method, response};
 use http_body::Body;
 use portcullis_authorize::{AnswerQuestion, HeadQuestion, HeadVerdict};
 use portcullis_decision::{Denial, Facts, Reason, Receipt, stage};
@@ -118,7 +118,12 @@ impl ResponseStage<'_> {
         }
     }
 
-    fn judged<R>(&self, exchange: &mut Exchange, mut head: response::Parts, body: Bytes) -> Result<Released<R>, Denial> {
+    fn judged<R>(
+        &self,
+        exchange: &mut Exchange,
+        mut head: response::Parts,
+        body: Bytes,
+    ) -> Result<Released<R>, Denial> {
         let question = AnswerQuestion {
             caller: &self.pending.caller,
             known: &self.pending.known,
@@ -174,10 +179,16 @@ impl ResponseStage<'_> {
     ) -> Result<Released<R>, Denial> {
         let operation = self.api.contract.operation(self.pending.operation);
         let declared = operation.and_then(|o| o.responses.for_status(head.status.as_u16()));
-        let length = head.headers.remove(CONTENT_LENGTH);
+        let upstreams = head.headers.remove(CONTENT_LENGTH);
+        // The answer to a HEAD has no body of its own to measure: it tells the length a GET would have.
+        let length = match (&self.pending.method, &body, fidelity) {
+            (&Method::HEAD, Leaving::Full(bytes), _) => Some(HeaderValue::from(bytes.len())),
+            (&Method::HEAD, Leaving::Empty | Leaving::Stream(_), Fidelity::Same) => upstreams,
+            _ => None,
+        };
         client_head::write(self.gate, self.api, exchange, &mut head.headers, declared, fidelity);
-        // The upstream's length of what a GET would have: the answer to a HEAD has no body of its own to measure.
-        if let (&Method::HEAD, Leaving::Empty, Some(length)) = (&self.pending.method, &body, length) {
+        let body = if self.pending.method == Method::HEAD { Leaving::Empty } else { body };
+        if let Some(length) = length {
             head.headers.insert(CONTENT_LENGTH, length);
         }
         Released::prove(exchange.request(), receipt, head, body).map_err(|_| exchange.broken::<stage::Response>())

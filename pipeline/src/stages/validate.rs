@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http_body::Body;
-use portcullis_contract::{Media, Operation, RequestBody};
+use portcullis_contract::{Captures, Media, Operation, Parameter, Parameters, RequestBody, Validator};
+use portcullis_decision::receipt::StageName;
 use portcullis_decision::{Denial, Facts, Reason, Violation, stage};
 use portcullis_wire::json::Document;
 use portcullis_wire::{Framing, Head, media::MediaType};
@@ -17,6 +18,8 @@ use std::sync::Arc;
 
 /// Violations looked for in one body; more tell a client nothing new.
 const VIOLATIONS_LOOKED_FOR_MAX: usize = 20;
+/// A body with so many violations is not observed but refused: not all of them would be looked at.
+const VIOLATIONS_OBSERVED_MAX: usize = 1_000;
 
 /// Checks parameters and body, and reads the body where somebody has to.
 pub(crate) async fn validate<B>(
@@ -33,9 +36,8 @@ where
         return Err(exchange.broken::<stage::Request>());
     };
     let head = &permitted.head;
-    let parameters = operation.read_parameters(head, &permitted.route.captures).map_err(|violations| {
-        exchange.deny::<stage::Request>(Reason::RequestParameter, pointers(&violations)).with_violations(violations)
-    })?;
+    let contract = RequestContract { api, operation };
+    let parameters = contract.parameters(exchange, head, &permitted.route.captures)?;
     let plan = plan_body(exchange, operation, settings, head)?;
     let (content, media_type, facts) = match plan {
         Plan::Empty => (Content::Empty, None, Facts::none()),
@@ -45,11 +47,12 @@ where
         }
         Plan::Read { media } => {
             let bytes = collect(body, settings.body_bytes_max).await.map_err(|fault| read_fault(exchange, fault))?;
+            exchange.body_unread = false;
             let facts = Facts::none().with("body_bytes", bytes.len());
             if bytes.is_empty() && operation.body.as_ref().is_some_and(|b| !b.required) {
                 (Content::Empty, None, facts)
             } else {
-                let content = parse(gate, exchange, media, bytes)?;
+                let content = contract.body(gate, exchange, media, bytes)?;
                 (content, Some(media_type_for_upstream(media, head)), facts)
             }
         }
@@ -135,24 +138,66 @@ fn media_type_for_upstream(media: &Media, head: &Head) -> Arc<str> {
     }
 }
 
-fn parse<B>(gate: &Gate, exchange: &mut Exchange, media: &Media, bytes: Bytes) -> Result<Content<B>, Denial> {
-    if !media.is_json {
-        return Ok(Content::Bytes(bytes));
-    }
-    let document = Document::parse(bytes, &gate.json_limits).map_err(|fault| {
-        let facts = Facts::none().with("at_byte", fault.offset).with("cause", fault.detail);
-        let denial = exchange.deny::<stage::Request>(fault.reason, facts);
-        denial.with_violations(vec![Violation { pointer: String::new(), detail: fault.detail.to_owned() }])
-    })?;
-    if let Some(validator) = &media.validator {
-        let violations = validator.violations(&document.to_value(), VIOLATIONS_LOOKED_FOR_MAX);
-        if !violations.is_empty() {
-            return Err(exchange
-                .deny::<stage::Request>(Reason::RequestBody, pointers(&violations))
-                .with_violations(violations));
+/// What an operation promises about its requests.
+struct RequestContract<'c> {
+    api: &'c Api,
+    operation: &'c Operation,
+}
+
+impl RequestContract<'_> {
+    fn parameters(&self, exchange: &mut Exchange, head: &Head, captures: &Captures) -> Result<Parameters, Denial> {
+        let Self { api, operation } = self;
+        let refuse = |exchange: &mut Exchange, violations: Vec<Violation>| {
+            exchange.deny::<stage::Request>(Reason::RequestParameter, pointers(&violations)).with_violations(violations)
+        };
+        if !api.authorizer.observes_requests() {
+            return operation.read_parameters(head, captures).map_err(|violations| refuse(exchange, violations));
         }
+        let may_break = |p: &Parameter| !api.authorizer.relies_on_parameter(operation.index, p.location, &p.name);
+        let read = operation
+            .observe_parameters(head, captures, &may_break)
+            .map_err(|violations| refuse(exchange, violations))?;
+        if !read.observed.is_empty() {
+            exchange.trail().alert(StageName::Request, Reason::RequestParameter, pointers(&read.observed));
+        }
+        Ok(read.parameters)
     }
-    Ok(Content::Json { document, shape: media.shape })
+
+    fn body<B>(&self, gate: &Gate, exchange: &mut Exchange, media: &Media, bytes: Bytes) -> Result<Content<B>, Denial> {
+        if !media.is_json {
+            return Ok(Content::Bytes(bytes));
+        }
+        let document = Document::parse(bytes, &gate.json_limits).map_err(|fault| {
+            let facts = Facts::none().with("at_byte", fault.offset).with("cause", fault.detail);
+            let denial = exchange.deny::<stage::Request>(fault.reason, facts);
+            denial.with_violations(vec![Violation { pointer: String::new(), detail: fault.detail.to_owned() }])
+        })?;
+        if let Some(validator) = &media.validator {
+            let value = document.to_value();
+            let violations = validator.violations(&value, VIOLATIONS_LOOKED_FOR_MAX);
+            if !violations.is_empty() && !self.may_break(validator, &value) {
+                return Err(exchange
+                    .deny::<stage::Request>(Reason::RequestBody, pointers(&violations))
+                    .with_violations(violations));
+            }
+            if !violations.is_empty() {
+                exchange.trail().alert(StageName::Request, Reason::RequestBody, pointers(&violations));
+            }
+        }
+        Ok(Content::Json { document, shape: media.shape })
+    }
+
+    /// Whether a body that breaks its schema goes on all the same: only where that is observed, and where nothing
+    /// that follows relies on what it breaks. Objects and properties are found by the structure of the body.
+    fn may_break(&self, validator: &Validator, value: &serde_json::Value) -> bool {
+        let authorizer = &self.api.authorizer;
+        if !authorizer.observes_requests() || !validator.structural_violations(value, 1).is_empty() {
+            return false;
+        }
+        let all = validator.violations(value, VIOLATIONS_OBSERVED_MAX);
+        all.len() < VIOLATIONS_OBSERVED_MAX
+            && !all.iter().any(|v| authorizer.relies_on_body(self.operation.index, &v.pointer))
+    }
 }
 
 fn read_fault(exchange: &mut Exchange, fault: BodyFault) -> Denial {

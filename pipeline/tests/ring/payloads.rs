@@ -84,8 +84,9 @@ async fn t71_another_media_type_is_refused_with_the_declared_ones() {
     let make = async |stand: &Stand| create(stand).raw("text/xml", "<a/>").send().await;
     let reply = refused(make, 415, "request.content_type").await;
     assert_eq!(reply.header("accept"), Some("application/json"));
-    let make = async |stand: &Stand| create(stand).header("content-type", "text/xml").json(&json!({"item": "a"})).send().await;
-    refused(make, 415, "request.content_type").await;
+    let make =
+        async |stand: &Stand| create(stand).header("content-type", "text/xml").json(&json!({"item": "a"})).send().await;
+    refused(make, 400, "wire.malformed").await;
 }
 
 #[tokio::test]
@@ -113,7 +114,7 @@ async fn a_missing_body_is_refused() {
 #[tokio::test]
 async fn api3_properties_that_are_not_the_callers_to_write_are_refused() {
     // Unknown, read-only, and reserved to a scope.
-    let unknown = body_refused(r#"{"item":"a","owner":"bob"}"#, 400, "request.body").await;
+    let unknown = body_refused(r#"{"item":"a","owner":"bob"}"#, 400, "property.undeclared").await;
     assert!(!String::from_utf8_lossy(&unknown.body).contains("bob"));
     for (body, reason) in [
         (r#"{"item":"a","created":"now"}"#, "property.not_writable"),
@@ -133,20 +134,20 @@ async fn api3_properties_that_are_not_the_callers_to_write_are_refused() {
 #[tokio::test]
 async fn a_malformed_idempotency_key_is_refused() {
     for key in ["bare", "\"\"", "\"open", "\"a\", \"b\"", "\"k\";p=1;"] {
-        let make = async |stand: &Stand| {
-            create(stand).header("idempotency-key", key).json(&json!({"item": "a"})).send().await
-        };
+        let make =
+            async |stand: &Stand| create(stand).header("idempotency-key", key).json(&json!({"item": "a"})).send().await;
         refused(make, 400, "idempotency.malformed").await;
     }
     let make = async |stand: &Stand| {
         let call = create(stand).header("idempotency-key", "\"a\"").header("idempotency-key", "\"b\"");
         call.json(&json!({"item": "a"})).send().await
     };
-    refused(make, 400, "idempotency.malformed").await;
+    refused(make, 400, "wire.malformed").await;
 }
 
 #[tokio::test]
 async fn id_02_a_missing_idempotency_key_is_refused_where_it_is_required() {
-    let make = async |stand: &Stand| stand.call("POST", "/payments").user("alice").json(&json!({"amount": 1})).send().await;
+    let make =
+        async |stand: &Stand| stand.call("POST", "/payments").user("alice").json(&json!({"amount": 1})).send().await;
     refused(make, 400, "idempotency.missing").await;
 }

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use portcullis_pipeline::BodyFault;
+use smallvec::SmallVec;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -43,7 +44,9 @@ pub(crate) fn believe(parts: &mut Parts) -> Result<(), Disbelieved> {
     if headers.contains_key(CONNECTION) {
         remove_named(headers);
     }
-    for name in &HOP_BY_HOP {
+    // Few of them are there as a rule, and looking costs less than removing.
+    let there: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| HOP_BY_HOP.contains(name)).cloned().collect();
+    for name in &there {
         headers.remove(name);
     }
     // A reason phrase is the upstream's prose; the status says it.

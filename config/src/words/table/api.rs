@@ -2,7 +2,7 @@
 //! The words of an API: its document, its objects, its properties, its operations.
 
 use super::{COUNT, FLAG, NAME, PATH, POINTER, RATE, RULE_WORDS, SIZE};
-use crate::words::{Choice, Kind, Section, Shape, choice, later, later_choice, word};
+use crate::words::{Choice, Kind, Section, Shape, choice, later, word};
 
 pub(super) static API: Section = Section {
     name: "an API",
@@ -30,7 +30,7 @@ pub(super) static API: Section = Section {
     also: None,
 };
 
-const STRICTNESS: &[Choice] = &[choice("strict"), later_choice("observe")];
+const STRICTNESS: &[Choice] = &[choice("strict"), choice("observe")];
 
 static VALIDATE: Section = Section {
     name: "`validate`",

@@ -40,7 +40,8 @@ impl Steps {
 
     /// Everything it says, put together.
     pub(crate) fn all(&self) -> Bytes {
-        let data = self.steps.iter().filter_map(|step| if let Step::Data(bytes) = step { Some(&bytes[..]) } else { None });
+        let data =
+            self.steps.iter().filter_map(|step| if let Step::Data(bytes) = step { Some(&bytes[..]) } else { None });
         data.collect::<Vec<_>>().concat().into()
     }
 }

@@ -91,5 +91,6 @@ pub(crate) fn declared(contract: &Contract, response_max: usize) -> Declared {
         unknown_response: UnknownResponse::Drop,
         response_max,
         issuers: vec!["customers".into()],
+        validate: portcullis_authorize::Validate::default(),
     }
 }
