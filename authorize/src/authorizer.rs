@@ -51,7 +51,11 @@ impl Authorizer {
         plan.carried.iter().any(|carried| match (&carried.at, location) {
             (Carrier::Path(own), Location::Path)
             | (Carrier::Query(own), Location::Query)
-            | (Carrier::Header(own), Location::Header) if **own == *name => true,
+            | (Carrier::Header(own), Location::Header)
+                if **own == *name =>
+            {
+                true
+            }
             (_, Location::Path) => carried.lookup.iter().flat_map(|lookup| &lookup.path).any(|(_, fill)| match fill {
                 Fill::Same(own) => **own == *name,
                 Fill::Id => false,

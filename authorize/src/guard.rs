@@ -235,8 +235,7 @@ impl AnswerGuard<'_> {
         // What was judged above was found by the structure: where that breaks, nothing was.
         let breaks = if observed { validator.structural_violations(&whole, VIOLATIONS_TOLD_MAX) } else { Vec::new() };
         let observed = observed && breaks.is_empty();
-        let violations =
-            if breaks.is_empty() { validator.violations(&whole, VIOLATIONS_TOLD_MAX) } else { breaks };
+        let violations = if breaks.is_empty() { validator.violations(&whole, VIOLATIONS_TOLD_MAX) } else { breaks };
         let mut facts = self.status_facts(head.status).with("violations", violations.len());
         if let Some(first) = violations.first() {
             facts = facts.with("first", evidence::cut(&first.pointer).to_owned());

@@ -71,8 +71,11 @@ pub async fn respond<O: Origin>(
         Err(denial) => Err(denial),
         Ok(received) if pages::find(&received.head).is_some() => return own_page(exchange, received).await,
         Ok(received) => {
-            let deciding = pin!(decide(gate, origin, &mut exchange, received));
-            match caught(deciding).await {
+            let decided = {
+                let deciding = pin!(decide(gate, origin, &mut exchange, received));
+                caught(deciding).await
+            };
+            match decided {
                 Ok(decided) => decided,
                 Err(Panicked) => Err(panicked(&mut exchange)),
             }
@@ -129,32 +132,35 @@ async fn complete<O: Origin>(
     decided: Decided<O::RequestBody>,
 ) -> Response<AnswerBody<O::ResponseBody>> {
     let gate = Arc::clone(exchange.gate());
-    let working = pin!(async {
-        match decided {
-            Decided::Forward(cleared, pending) => {
-                let began = exchange.trail().elapsed();
-                let outcome = origin.send(cleared).await;
-                exchange.upstream.took = Some(exchange.trail().elapsed().saturating_sub(began));
-                match outcome {
-                    Ok(answer) => {
-                        let status = answer.status().as_u16();
-                        exchange.upstream.status = Some(status);
-                        let facts = Facts::none().with("status", u64::from(status));
-                        let _sent = exchange.trail().allow::<stage::Upstream>(facts);
-                        release(&gate, &mut exchange, pending, Answer::Origin(answer)).await
-                    }
-                    Err(fault) => {
-                        let reason = exchange.fault_memo().fault().map_or(fault.reason, BodyFault::reason);
-                        Err(exchange.deny::<stage::Upstream>(reason, Facts::none()))
+    let released = {
+        let working = pin!(async {
+            match decided {
+                Decided::Forward(cleared, pending) => {
+                    let began = exchange.trail().elapsed();
+                    let outcome = origin.send(cleared).await;
+                    exchange.upstream.took = Some(exchange.trail().elapsed().saturating_sub(began));
+                    match outcome {
+                        Ok(answer) => {
+                            let status = answer.status().as_u16();
+                            exchange.upstream.status = Some(status);
+                            let facts = Facts::none().with("status", u64::from(status));
+                            let _sent = exchange.trail().allow::<stage::Upstream>(facts);
+                            release(&gate, &mut exchange, pending, Answer::Origin(answer)).await
+                        }
+                        Err(fault) => {
+                            let reason = exchange.fault_memo().fault().map_or(fault.reason, BodyFault::reason);
+                            Err(exchange.deny::<stage::Upstream>(reason, Facts::none()))
+                        }
                     }
                 }
+                Decided::Replay(stored, pending) => {
+                    release(&gate, &mut exchange, pending, Answer::<O::ResponseBody>::Kept(stored)).await
+                }
             }
-            Decided::Replay(stored, pending) => {
-                release(&gate, &mut exchange, pending, Answer::<O::ResponseBody>::Kept(stored)).await
-            }
-        }
-    });
-    match caught(working).await {
+        });
+        caught(working).await
+    };
+    match released {
         Ok(Ok(released)) => leave(exchange, released).await,
         Ok(Err(denial)) => refuse(exchange, denial).await,
         Err(Panicked) => {

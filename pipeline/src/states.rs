@@ -28,7 +28,10 @@
 //! }
 //! ```
 
-#![expect(clippy::needless_pass_by_value, reason = "a receipt is spent: taken by value, it proves one step and no other")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a receipt is spent: taken by value, it proves one step and no other"
+)]
 
 use crate::origin::{OriginRequest, Outgoing};
 use bytes::Bytes;

@@ -25,7 +25,9 @@ impl Compiler<'_> {
         let judged = self.contract.operation(answers.judged_as).unwrap_or(operation);
         let successes = super::spot::successes(judged);
         let mut media = successes.iter().flat_map(|response| &response.media);
-        let Some(unread) = media.find(|media| !media.is_json).filter(|_| !answers.kinds.is_empty()) else { return true };
+        let Some(unread) = media.find(|media| !media.is_json).filter(|_| !answers.kinds.is_empty()) else {
+            return true;
+        };
         let rules: Vec<&Rule> = answers.rules.iter().filter_map(|rule| rule.read.as_ref()).collect();
         let Some(first) = rules.first() else { return true };
         let only = successes.iter().all(is_unreadable);
@@ -36,8 +38,7 @@ impl Compiler<'_> {
             self.leave_out(UNENFORCEABLE, operation, message, help);
             return false;
         }
-        let message =
-            format!("{what}, so they leave only for those whom no property rule restricts: {}", first.text);
+        let message = format!("{what}, so they leave only for those whom no property rule restricts: {}", first.text);
         let severity = if only { Severity::Medium } else { Severity::Low };
         let help = "everybody else gets a 502: answer in JSON, or say with `allow` who may call it";
         self.about(UNENFORCEABLE, severity, operation, message, Some(help));

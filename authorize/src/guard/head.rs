@@ -95,7 +95,9 @@ impl AnswerGuard<'_> {
         let media_type = match MediaType::of(head.headers) {
             Ok(Some(media_type)) => media_type,
             // Nothing says what it is: it is read as the JSON that is declared, or it is nothing that can be read.
-            Ok(None) => return Ok(declared.media.iter().find(|m| m.is_json).map_or(Body::Opaque, |m| self.readable(m))),
+            Ok(None) => {
+                return Ok(declared.media.iter().find(|m| m.is_json).map_or(Body::Opaque, |m| self.readable(m)));
+            }
             Err(_) => return Err(broken("the media type cannot be read", trail)),
         };
         match declared.choose(Some(&media_type)) {

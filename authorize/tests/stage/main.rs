@@ -20,6 +20,10 @@ mod lookups;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]
+mod observed;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod random;
+#[cfg(test)]
+mod unjudged;

@@ -36,7 +36,8 @@ fn api1_owners_are_judged_in_answers_that_are_only_observed() {
     let unowned = answered("/orders/o-1", reply(200, &json!({"id": "o-1", "item": 7})));
     assert_eq!(unowned.line(), "404 object.unknown_owner");
     let item = |id: &str, owner: &str| json!({"id": id, "owner": owner, "item": 7});
-    let list = answered("/orders", reply(200, &json!({"data": [item("o-1", "alice"), item("o-2", "bob")], "total": 2})));
+    let list =
+        answered("/orders", reply(200, &json!({"data": [item("o-1", "alice"), item("o-2", "bob")], "total": 2})));
     assert_eq!(list.value(), json!({"data": [item("o-1", "alice")]}));
     assert_eq!(list.alerts, [Reason::ObjectForeignItem, Reason::ResponseContract]);
 }
@@ -81,7 +82,8 @@ fn what_names_an_object_is_relied_on() {
     assert!(authorizer.relies_on_parameter(of("orderPdf"), Location::Path, "orderId"));
     assert!(!authorizer.relies_on_parameter(of("listOrders"), Location::Query, "customer"));
     assert!(!authorizer.relies_on_parameter(of("getOrder"), Location::Query, "orderId"));
-    for (pointer, relied_on) in [("/ids/0", true), ("/ids/0/x", true), ("/ids", false), ("", false), ("/other/0", false)]
+    for (pointer, relied_on) in
+        [("/ids/0", true), ("/ids/0/x", true), ("/ids", false), ("", false), ("/other/0", false)]
     {
         assert_eq!(authorizer.relies_on_body(of("archiveMany"), pointer), relied_on, "{pointer}");
     }

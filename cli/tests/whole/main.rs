@@ -15,6 +15,7 @@ mod conditional;
 mod durability;
 mod gate;
 mod isolation;
+mod limits;
 mod six_answers;
 mod specs;
 mod token;

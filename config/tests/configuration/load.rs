@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::scene::Scene;
-use portcullis_authorize::{DenyAs, SubjectSource, UnknownResponse, Word};
+use portcullis_authorize::{DenyAs, Strictness, SubjectSource, UnknownResponse, Validate, Word};
 use portcullis_config::{AuditKey, Environment, IdempotencyKeys, Plaintext, UpstreamIdentity, load, schema};
 use portcullis_contract::RouteMatch;
 use portcullis_decision::ManualClock;
@@ -250,4 +250,21 @@ fn the_schema_accepts_what_loads_and_no_word_of_a_later_version() {
     for wrong in ["telemetry: {}", "limit: 1", "edge: { body: { max: 0MiB } }", "audit: { durability: strict }"] {
         assert!(!validator.is_valid(&value(&format!("{SMALLEST}{wrong}\n"))), "{wrong}");
     }
+}
+
+#[test]
+fn a_schema_that_is_only_observed_is_told() {
+    let observe = "    validate: { request: observe, response: strict }\nidentity:";
+    let loaded = Scene::new().load(&SMALLEST.replace("identity:", observe));
+    let Validate { request, response } = loaded.apis[0].declared.validate;
+    assert_eq!((request, response), (Strictness::Observe, Strictness::Strict));
+    let told: Vec<_> = loaded.findings.iter().filter(|f| f.severity >= Severity::Medium).collect();
+    let [finding] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((finding.severity, &*finding.at), (Severity::Medium, "apis.orders.validate.request"));
+    assert_eq!(finding.to_string(), "portcullis.yaml:9:26: `observe`: requests that break their schema reach the upstream");
+    let both = "    validate: { request: observe, response: observe }\nidentity:";
+    let loaded = Scene::new().load(&SMALLEST.replace("identity:", both));
+    assert_eq!(loaded.apis[0].declared.validate.response, Strictness::Observe);
+    assert_eq!(loaded.findings.iter().filter(|f| f.severity == Severity::Medium).count(), 2);
+    assert_eq!(Scene::new().load(SMALLEST).apis[0].declared.validate, Validate::default());
 }

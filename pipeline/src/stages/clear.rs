@@ -157,7 +157,7 @@ fn write<B>(
     let method = if settings.needs.head_as_get { Method::GET } else { head.method.clone() };
     let operation = api.contract.operation(route.operation);
     let writing = Writing { gate, api, operation, needs: &settings.needs, caller: &caller };
-    let headers = writing.request(exchange, head, media_type.as_ref(), known);
+    let headers = writing.request(exchange, *head, media_type.as_ref(), known);
     let body = match content {
         Content::Empty => Outgoing::Empty,
         Content::Json { document, .. } => Outgoing::Full(document.bytes().clone()),

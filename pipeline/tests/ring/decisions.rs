@@ -61,7 +61,7 @@ async fn api1_a_list_loses_its_foreign_items() {
     let reply = stand.call("GET", "/orders").user("bob").send().await;
     assert_eq!(reply.json()["data"].as_array().unwrap().len(), 1, "{reply:?}");
     assert_eq!(reply.json()["data"][0]["id"], "b-1");
-    assert_eq!(stand.records()[0]["alerts"].as_array().unwrap().is_empty(), false);
+    assert!(!stand.records()[0]["alerts"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ pub(crate) mod tokens;
 use http::HeaderName;
 use origin::Fake;
 use portcullis_audit::{Journal, JournalConfig, Signer, query};
-use portcullis_authorize::compile;
+use portcullis_authorize::{Validate, compile};
 use portcullis_decision::{Clock, ManualClock};
 use portcullis_limit::idempotency::{Store, StoreConfig};
 use portcullis_limit::{
@@ -35,6 +35,7 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 4096;
 const DEPTH_MAX: usize = 8;
 
 /// What a test changes of the gate.
+#[derive(Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) base_path: Option<&'static str>,
     pub(crate) upstream_path: &'static str,
@@ -44,6 +45,7 @@ pub(crate) struct Setup {
     pub(crate) failures_count: u32,
     pub(crate) queue_max: usize,
     pub(crate) answer_bytes_kept_max: usize,
+    pub(crate) validate: Validate,
 }
 
 impl Default for Setup {
@@ -57,6 +59,7 @@ impl Default for Setup {
             failures_count: 100,
             queue_max: 64,
             answer_bytes_kept_max: 64 * 1024,
+            validate: Validate::default(),
         }
     }
 }
@@ -169,7 +172,9 @@ fn limits_of(name: Arc<str>) -> OperationLimits {
 
 fn api(setup: &Setup) -> Api {
     let contract = rules::contract();
-    let compiled = compile(Arc::clone(&contract), rules::declared(&contract, ANSWER_BYTES_MAX));
+    let declared = rules::declared(&contract, ANSWER_BYTES_MAX);
+    let declared = portcullis_authorize::Declared { validate: setup.validate, ..declared };
+    let compiled = compile(Arc::clone(&contract), declared);
     let authorizer = compiled.authorizer;
     let operations = contract.operations.iter().enumerate().map(|(number, operation)| {
         let mut needs = authorizer.needs(operation.index);

@@ -5,7 +5,10 @@ use crate::gate::client::Call;
 use crate::gate::{Stand, tokens};
 use serde_json::json;
 
-const CALLERS: [(&str, Option<(&str, &str, &[&str])>); 7] = [
+/// Subject, scopes, roles.
+type Credential = (&'static str, &'static str, &'static [&'static str]);
+
+const CALLERS: [(&str, Option<Credential>); 7] = [
     ("anonymous", None),
     ("owner", Some(("alice", "orders.read orders.write", &[]))),
     ("stranger", Some(("bob", "orders.read orders.write", &[]))),

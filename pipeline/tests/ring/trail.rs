@@ -46,7 +46,7 @@ async fn the_last_frame_waits_for_the_record() {
     let moving = poll_fn(|cx| relay.as_mut().poll(cx));
     let reading = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
     let frame = tokio::select! {
-        _ = moving => panic!("the relay ended"),
+        () = moving => panic!("the relay ended"),
         frame = reading => frame,
     };
     assert_eq!(&frame.unwrap().unwrap().into_data().unwrap()[..], b"last");
@@ -69,7 +69,7 @@ async fn the_head_of_a_judged_answer_waits_for_the_record() {
         }
         let moving = poll_fn(|cx| relay.as_mut().poll(cx));
         tokio::select! {
-            _ = moving => panic!("the relay ended"),
+            () = moving => panic!("the relay ended"),
             _ = answer => {}
         }
     }
@@ -97,7 +97,7 @@ async fn a_trail_that_fails_during_the_call_withholds_the_answer() {
     let journal = stand.journal.clone();
     stand.origin.does(move |_| {
         // Only the record of this request is waited for, and not for long.
-        drop(journal.close(Duration::ZERO));
+        let _late = journal.close(Duration::ZERO);
         Does::Answer(json_answer(200, &json!({"id": "a-1", "owner": "alice", "item": "lamp"})))
     });
     let reply = stand.call("GET", "/orders/a-1").user("alice").send().await;
@@ -112,7 +112,7 @@ async fn a_trail_that_fails_during_the_call_withholds_a_refusal_too() {
     let stand = Stand::new();
     let journal = stand.journal.clone();
     stand.origin.does(move |_| {
-        drop(journal.close(Duration::ZERO));
+        let _late = journal.close(Duration::ZERO);
         Does::Answer(bare(404))
     });
     let reply = stand.call("GET", "/orders/a-1").user("alice").send().await;
@@ -125,7 +125,7 @@ async fn a_trail_that_fails_during_a_stream_breaks_the_answer_off() {
     stand.origin.does(|_| Does::Answer(streamed([data("first"), data("last")])));
     let mut answer = stand.call("GET", "/exports").user("alice").start().await;
     assert_eq!(poll(answer.body_mut()), Poll::Ready(Some(Ok(b"first".to_vec()))));
-    drop(stand.journal.close(Duration::ZERO));
+    let _late = stand.journal.close(Duration::ZERO);
     let reply = crate::gate::client::read(answer).await;
     assert_eq!((&reply.body[..], reply.fault), (&b""[..], Some(BodyFault::Aborted)));
 }

@@ -35,7 +35,7 @@ impl Stand {
         Call { stand: self, builder, body: Steps::default() }
     }
 
-    /// A call without a `Host`.
+    /// A call that names this host.
     pub(crate) fn call_at(&self, host: &str, method: &str, path: &str) -> Call<'_> {
         let builder = http::Request::builder().method(method).uri(path).header("host", host);
         Call { stand: self, builder, body: Steps::default() }
