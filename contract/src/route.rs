@@ -35,7 +35,7 @@ pub enum RouteMatch {
 
 /// Decoded path parameters, in the template's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Captures(SmallVec<[(Arc<str>, Box<str>); 4]>);
+pub struct Captures(SmallVec<[(Arc<str>, Box<str>); 1]>);
 
 impl Captures {
     /// The value of a parameter. Never empty.

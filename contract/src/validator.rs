@@ -137,7 +137,7 @@ impl Engine {
                         out.push(pointer, "does not fit its schema".to_owned());
                     }
                 }
-                None if out.breaks_only && !detail::breaks_structure(error.kind(), &error.instance()) => {}
+                None if out.breaks_only && !detail::breaks_structure(error.kind(), error.instance()) => {}
                 None => out.push(pointer, detail::of(error.kind())),
             }
         }

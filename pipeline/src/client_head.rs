@@ -14,6 +14,8 @@ use portcullis_contract::Response;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Fields of ours on one answer, `Date` of the connection with them: room for all is made once.
+const PROMISED_FIELDS_MAX: usize = 6;
 /// Hop-by-hop fields (RFC 9110 §7.6.1) and fields that tell what runs behind the gate.
 const REMOVED: [HeaderName; 16] = [
     CONNECTION,
@@ -75,6 +77,7 @@ pub(crate) fn write(
 
 /// What stands on every answer, refusals included.
 pub(crate) fn promise(gate: &Gate, exchange: &Exchange, headers: &mut HeaderMap) {
+    headers.reserve(PROMISED_FIELDS_MAX);
     headers.insert(REQUEST_ID, request_id(exchange));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(value) = &gate.strict_transport_security {

@@ -30,7 +30,7 @@ impl Compiler<'_> {
         };
         let rules: Vec<&Rule> = answers.rules.iter().filter_map(|rule| rule.read.as_ref()).collect();
         let Some(first) = rules.first() else { return true };
-        let only = successes.iter().all(is_unreadable);
+        let only = successes.iter().all(|response| is_unreadable(response));
         let what = format!("answers of `{}` in `{}` cannot be judged", operation.id, unread.media_type);
         if let Some(rule) = rules.iter().find(|rule| !can_hold(rule, answers)).filter(|_| only) {
             let message = format!("{what}, and a property rule that applies to them holds for nobody: {}", rule.text);
@@ -47,7 +47,7 @@ impl Compiler<'_> {
 }
 
 /// Whether a declared answer has a body, and no form of it can be judged.
-fn is_unreadable(response: &&Response) -> bool {
+fn is_unreadable(response: &Response) -> bool {
     !response.media.is_empty() && response.media.iter().all(|media| !media.is_json)
 }
 

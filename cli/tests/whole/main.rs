@@ -13,6 +13,7 @@ mod attacks;
 mod client;
 mod conditional;
 mod durability;
+mod findings;
 mod gate;
 mod isolation;
 mod limits;

@@ -110,6 +110,33 @@ fn id_5_an_idempotent_write_is_replayed_not_repeated() {
 }
 
 #[test]
+fn the_type_of_a_problem_is_a_page_and_its_reading_is_recorded() {
+    let gate = Gate::demo();
+    let refused = gate.send(&Request::get("/orders/ord-1").bearer(&gate.token("bob")));
+    assert_eq!(refused.status, 404);
+    let problem = refused.json();
+    let page = problem["type"].as_str().unwrap();
+    let path = page.strip_prefix(&format!("http://{}", gate.public)).unwrap_or_else(|| panic!("{page}"));
+    assert_eq!(path, "/problems/not-found");
+    let answer = gate.send(&Request::get(path));
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; charset=utf-8")));
+    let text = String::from_utf8(answer.body.clone()).unwrap();
+    assert!(text.starts_with("Not Found (404)"), "{text}");
+    assert!(!text.contains("owner"), "the page tells what the status tells: {text}");
+    let head = gate.send(&Request::new("HEAD", path));
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), answer.header("content-length"));
+    for read in [&answer, &head] {
+        let why = gate.explain(read.id());
+        assert_eq!((why["decision"].as_str(), why["status"].as_u64()), (Some("allow"), Some(200)), "{why}");
+    }
+    let unknown = gate.send(&Request::get("/problems/no-such-status"));
+    assert_eq!((unknown.status, gate.explain(unknown.id())["reason"].as_str()), (404, Some("route.not_found")));
+    let written = gate.send(&Request::new("POST", path).json("{}"));
+    assert_eq!((written.status, written.header("connection")), (404, Some("close")), "{written:?}");
+}
+
+#[test]
 fn f07_terminate_ends_with_a_trail_that_verifies() {
     let gate = Gate::demo();
     for _ in 0..20 {

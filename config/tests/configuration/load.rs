@@ -261,7 +261,10 @@ fn a_schema_that_is_only_observed_is_told() {
     let told: Vec<_> = loaded.findings.iter().filter(|f| f.severity >= Severity::Medium).collect();
     let [finding] = &told[..] else { panic!("{told:?}") };
     assert_eq!((finding.severity, &*finding.at), (Severity::Medium, "apis.orders.validate.request"));
-    assert_eq!(finding.to_string(), "portcullis.yaml:9:26: `observe`: requests that break their schema reach the upstream");
+    assert_eq!(
+        finding.to_string(),
+        "portcullis.yaml:9:26: `observe`: requests that break their schema reach the upstream"
+    );
     let both = "    validate: { request: observe, response: observe }\nidentity:";
     let loaded = Scene::new().load(&SMALLEST.replace("identity:", both));
     assert_eq!(loaded.apis[0].declared.validate.response, Strictness::Observe);

@@ -39,7 +39,7 @@ const DATA: [&str; 5] = ["const", "default", "enum", "example", "examples"];
 /// What the keys of a map are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keys {
-    /// Words of OpenAPI, or extensions.
+    /// Words of the specification, or extensions.
     Words,
     /// Chosen names.
     Names,

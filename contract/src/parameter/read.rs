@@ -14,8 +14,9 @@ use portcullis_wire::Head;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// A name of the client is shown at most this long in a pointer.
-const NAME_CHARS_MAX: usize = 64;
+/// A name of the client is shown only where it looks like a parameter's name: a longer one may be a secret in the
+/// wrong place.
+const NAME_CHARS_MAX: usize = 32;
 
 /// What [`Operation::observe_parameters`] read.
 #[derive(Clone, Debug, Default)]
@@ -80,8 +81,7 @@ impl Operation {
         }
         for (name, _) in query {
             if violations.len() < VIOLATIONS_MAX && !self.describes(Location::Query, name) {
-                let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
-                let pointer = format!("/query/{}", shown.replace('~', "~0").replace('/', "~1"));
+                let pointer = if may_be_shown(name) { format!("/query/{name}") } else { "/query".to_owned() };
                 let violation = Violation { pointer, detail: "is not a declared parameter".to_owned() };
                 if !violations.contains(&violation) {
                     violations.push(violation);
@@ -130,4 +130,10 @@ impl Parameter {
         }
         if texts.is_empty() { Ok(None) } else { self.argument(&texts).map(Some) }
     }
+}
+
+/// Whether a name is short and plain enough to stand in a problem and a record.
+fn may_be_shown(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'[' | b']');
+    name.len() <= NAME_CHARS_MAX && name.bytes().all(plain)
 }

@@ -78,6 +78,8 @@ fn undeclared_repeated_and_missing_query_parameters_are_violations() {
     assert_eq!(fault(&[]), ["/query/q is required"]);
     assert_eq!(fault(&[("q", "a"), ("q", "b")]), ["/query/q must be sent once"]);
     assert_eq!(fault(&[("q", "a"), ("Q", "b")]), ["/query/Q is not a declared parameter"]);
+    let secret = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.AAAA";
+    assert_eq!(fault(&[("q", "a"), (secret, "")]), ["/query is not a declared parameter"]);
     assert_eq!(fault(&[("q", "a"), ("l", "x")]), ["/query/l must be of type array"]);
     assert_eq!(
         fault(&[("q", "a"), ("l", "1"), ("l", "2"), ("l", "3"), ("l", "4")]),

@@ -17,7 +17,8 @@ struct Walk<'a> {
 /// Undeclared properties of a value.
 pub(super) fn of(engine: &Arc<Engine>, slot: Slot, value: &Value, max: usize) -> Vec<Violation> {
     budget::open(value);
-    let mut walk = Walk { engine, slot, out: Collected { violations: Vec::new(), max: max.max(1), breaks_only: false } };
+    let mut walk =
+        Walk { engine, slot, out: Collected { violations: Vec::new(), max: max.max(1), breaks_only: false } };
     walk.visit(&[Candidate { shape: slot.shape, certain: true }], value, "");
     if !budget::within() && walk.out.violations.is_empty() {
         walk.out.push(String::new(), "takes more steps to check than are allowed".to_owned());

@@ -151,18 +151,3 @@ async fn id_02_a_missing_idempotency_key_is_refused_where_it_is_required() {
         async |stand: &Stand| stand.call("POST", "/payments").user("alice").json(&json!({"amount": 1})).send().await;
     refused(make, 400, "idempotency.missing").await;
 }
-
-#[tokio::test]
-async fn a_refusal_that_leaves_a_body_unread_ends_the_connection() {
-    let stand = Stand::new();
-    let unread = stand.call("POST", "/orders").json(&json!({"item": "a"})).send().await;
-    stand.refused(&unread, 401, "identity.missing");
-    assert_eq!(unread.header("connection"), Some("close"));
-    let read = create(&stand).json(&json!({"item": "a", "thing": "a"})).send().await;
-    stand.refused(&read, 400, "property.undeclared");
-    assert_eq!(read.header("connection"), None);
-    let misread = stand.call("GET", "/orders/%2e%2e/status").send().await;
-    assert_eq!(misread.header("connection"), Some("close"));
-    let asked = stand.call("GET", "/nothing").send().await;
-    assert_eq!((asked.status, asked.header("connection")), (404, None));
-}

@@ -12,7 +12,6 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use portcullis_pipeline::BodyFault;
-use smallvec::SmallVec;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -45,9 +44,16 @@ pub(crate) fn believe(parts: &mut Parts) -> Result<(), Disbelieved> {
         remove_named(headers);
     }
     // Few of them are there as a rule, and looking costs less than removing.
-    let there: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| HOP_BY_HOP.contains(name)).cloned().collect();
-    for name in &there {
-        headers.remove(name);
+    let mut there = 0_u32;
+    for name in headers.keys() {
+        if let Some(at) = HOP_BY_HOP.iter().position(|known| known == name) {
+            there |= 1 << at;
+        }
+    }
+    for (at, name) in HOP_BY_HOP.iter().enumerate() {
+        if there >> at & 1 == 1 {
+            headers.remove(name);
+        }
     }
     // A reason phrase is the upstream's prose; the status says it.
     parts.extensions.clear();

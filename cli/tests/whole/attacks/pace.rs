@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// Sends the head at once and then a byte at a time; how long that went well, and what was answered.
+#[expect(clippy::disallowed_methods, reason = "a test waits in real time")]
 fn drip(stand: &Stand, head: &[u8], rest: &[u8]) -> (Duration, String) {
     let mut stream = TcpStream::connect(stand.gate.public).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();

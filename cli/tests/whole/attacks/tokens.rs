@@ -9,6 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+/// Of base64url, in order.
+const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 impl Stand {
     fn status_of(&self, token: &str) -> u16 {
         self.gate.send(&Request::get("/v1/notes/1").bearer(token)).status
@@ -151,7 +154,6 @@ fn t90_t91_t98_a_token_has_one_spelling() {
     let stand = Stand::new();
     let alice = &stand.alice;
     assert_eq!(stand.status_of(alice), 200);
-    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (all_but_last, last) = alice.split_at(alice.len() - 1);
     for other in ALPHABET.chars().filter(|c| !last.starts_with(*c)) {
         assert_eq!(stand.status_of(&format!("{all_but_last}{other}")), 401, "last character {other}");
