@@ -3,7 +3,7 @@
 //! every answer (cli.md, ST-20).
 
 use crate::exchange::Exchange;
-use crate::gate::{Api, Gate};
+use crate::gate::{Api, Gate, UpstreamIdentity};
 use crate::upstream_head::{request_id, strip};
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, ETAG, LINK, LOCATION, REFRESH, SERVER, SET_COOKIE,
@@ -17,8 +17,17 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Fields of ours on one answer, `Date` of the connection with them: room for all is made once.
 const PROMISED_FIELDS_MAX: usize = 6;
 /// Hop-by-hop fields (RFC 9110 §7.6.1) and fields that tell what runs behind the gate.
-const REMOVED: [HeaderName; 16] = [
+const REMOVED: [HeaderName; 24] = [
     CONNECTION,
+    // Orders to a server in front: a client has no business with them, and a server before us must not obey (T37).
+    HeaderName::from_static("x-accel-redirect"),
+    HeaderName::from_static("x-accel-buffering"),
+    HeaderName::from_static("x-accel-charset"),
+    HeaderName::from_static("x-accel-expires"),
+    HeaderName::from_static("x-accel-limit-rate"),
+    HeaderName::from_static("x-sendfile"),
+    HeaderName::from_static("x-lighttpd-send-file"),
+    HeaderName::from_static("x-reproxy-url"),
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("proxy-authenticate"),
@@ -58,6 +67,9 @@ pub(crate) fn write(
 ) {
     remove_named_by_connection(headers);
     strip(headers, &REMOVED);
+    if let UpstreamIdentity::Header(name) = &api.upstream_identity {
+        headers.remove(name);
+    }
     if !declared.is_some_and(|r| r.headers.contains(&SET_COOKIE)) {
         headers.remove(SET_COOKIE);
     }

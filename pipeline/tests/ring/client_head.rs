@@ -42,6 +42,9 @@ async fn what_runs_behind_the_gate_is_not_told() {
             ("alt-svc", "h2=\"leak:443\""),
             ("request-id", "leak"),
             ("idempotency-replayed", "leak"),
+            ("x-accel-redirect", "leak"),
+            ("x-sendfile", "leak"),
+            ("x-user-id", "leak"),
             ("x-own", "kept"),
         ];
         let fields = fields.map(|(name, value)| (name, value.to_owned()));
