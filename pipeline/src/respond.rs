@@ -13,10 +13,11 @@ use crate::stages::{Answer, Decided};
 use crate::states::{Leaving, Received, Released};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Body;
 use portcullis_audit::Refusal;
 use portcullis_decision::{Denial, Facts, Reason, RequestId, Trail, problem, stage};
+use portcullis_wire::{Head, WireFault};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,17 +37,28 @@ pub struct Connection {
     pub local: SocketAddr,
 }
 
+/// A request as the host read it, by the limits and the reserved names of the gate that answers it.
+#[derive(Debug)]
+pub struct Arrived<B> {
+    /// The one canonical head, or why there is none.
+    pub received: Result<Head, WireFault>,
+    /// The method as sent, for the record; `-` where none could be read.
+    pub method: Method,
+    /// What follows the head.
+    pub body: B,
+}
+
 /// Answers a request.
 pub async fn respond<O: Origin>(
     gate: &Arc<Gate>,
     lane: &Lane,
     origin: &O,
     connection: &Connection,
-    request: http::Request<O::RequestBody>,
+    arrived: Arrived<O::RequestBody>,
 ) -> Response<AnswerBody<O::ResponseBody>> {
     let id = RequestId::generate(&*gate.clock);
     let mut trail = Trail::open(id, Arc::clone(&gate.clock));
-    let (parts, body) = request.into_parts();
+    let Arrived { received, method, body } = arrived;
     let address = connection.peer.ip().to_canonical();
     let body_unread = !body.is_end_stream();
     let slot = match lane.reserve() {
@@ -57,8 +69,7 @@ pub async fn respond<O: Origin>(
             return closing(unrecorded(gate, &denial), body_unread);
         }
     };
-    let method = parts.method.clone();
-    let received = match portcullis_wire::receive(parts, &gate.head_limits, &gate.reserved) {
+    let received = match received {
         Ok(head) => {
             let receipt = trail.allow::<stage::Wire>(Facts::none());
             Ok(Received::prove(head, body, address, receipt))

@@ -3,15 +3,16 @@
 
 use crate::body::RequestBody;
 use crate::config::Config;
-use crate::connection::Handler;
+use crate::connection::{Handler, Rules};
 use crate::drain::{self, Bound, Running, StartError};
 use crate::origin::UpstreamOrigin;
 use crate::upstream::Upstreams;
 use crate::upstream::answer::ResponseBody;
 use crate::worker::Worker;
 use arc_swap::ArcSwap;
-use http::{Request, Response};
-use portcullis_pipeline::{AnswerBody, Connection, Gate, Lane, respond};
+use http::Response;
+use portcullis_pipeline::{AnswerBody, Arrived, Connection, Gate, Lane, respond};
+use portcullis_wire::{HeadLimits, Reserved};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
@@ -64,19 +65,34 @@ impl GateHandler {
     }
 }
 
+impl Rules for Arc<Revision> {
+    fn limits(&self) -> &HeadLimits {
+        &self.gate.head_limits
+    }
+
+    fn reserved(&self) -> &Reserved {
+        &self.gate.reserved
+    }
+}
+
 impl Handler for GateHandler {
     type Body = AnswerBody<ResponseBody>;
+    type Rules = Arc<Revision>;
+
+    fn rules(&self) -> Arc<Revision> {
+        self.revision.load_full()
+    }
 
     async fn handle(
         &self,
         worker: &Arc<Worker>,
         connection: &Connection,
-        request: Request<RequestBody>,
+        revision: Arc<Revision>,
+        arrived: Arrived<RequestBody>,
     ) -> Response<Self::Body> {
-        let revision = self.revision.load_full();
         let origin = UpstreamOrigin::new(Arc::clone(worker), Arc::clone(&revision.upstreams));
         let lane = self.lane(&revision.gate, worker);
         // One place on the heap: what awaits this future moves a pointer, not all it will ever hold.
-        Box::pin(respond(&revision.gate, lane, &origin, connection, request)).await
+        Box::pin(respond(&revision.gate, lane, &origin, connection, arrived)).await
     }
 }

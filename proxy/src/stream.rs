@@ -91,25 +91,37 @@ impl Pace {
     }
 }
 
-/// A client's socket.
+/// What a connection runs over: a socket, or TLS over one.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// Makes the close that follows a reset, so that no client takes what it got for a whole answer (F28): without a
+    /// length, the end of an HTTP/1.0 answer is the end of the connection.
+    fn reset(&self);
+}
+
+impl Transport for TcpStream {
+    fn reset(&self) {
+        // Without it the close is an orderly one; the framing still tells HTTP/1.1 clients.
+        let _ = self.set_zero_linger();
+    }
+}
+
+/// A client's side of a connection.
 #[derive(Debug)]
-pub(crate) struct ClientStream {
-    socket: TcpStream,
+pub(crate) struct ClientStream<T> {
+    socket: T,
     pace: Arc<Pace>,
     /// Whether the deadline now stands for a client that does not read.
     stalled: bool,
 }
 
-impl ClientStream {
-    pub(crate) fn new(socket: TcpStream, pace: Arc<Pace>) -> Self {
+impl<T: Transport> ClientStream<T> {
+    pub(crate) fn new(socket: T, pace: Arc<Pace>) -> Self {
         Self { socket, pace, stalled: false }
     }
 
-    /// Makes the close a reset, so that no client takes what it got for a whole answer (F28): without a length, the
-    /// end of an HTTP/1.0 answer is the end of the connection.
-    pub(crate) fn reset(self) {
-        // Without it the close is an orderly one; the framing still tells HTTP/1.1 clients.
-        let _ = self.socket.set_zero_linger();
+    /// Makes the close that follows a reset.
+    pub(crate) fn reset(&self) {
+        self.socket.reset();
     }
 
     fn wrote(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -131,7 +143,7 @@ impl ClientStream {
     }
 }
 
-impl AsyncRead for ClientStream {
+impl<T: Transport> AsyncRead for ClientStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.in_time()?;
         let before = buf.filled().len();
@@ -145,7 +157,7 @@ impl AsyncRead for ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl<T: Transport> AsyncWrite for ClientStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.in_time()?;
         let result = Pin::new(&mut self.socket).poll_write(cx, buf);

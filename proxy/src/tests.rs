@@ -9,20 +9,19 @@ mod stale;
 mod upstream;
 
 use crate::config::{Config, Events};
-use crate::connection::Handler;
+use crate::connection::{Handler, Rules};
 use crate::drain::Running;
 use crate::upstream::answer::ResponseBody;
 use crate::worker::Worker;
 use crate::{RequestBody, Target, UpstreamConfig, UpstreamOrigin, Upstreams};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use portcullis_decision::{Reason, SystemClock};
 use portcullis_pipeline::body::{Capped, FaultMemo, collect};
-use portcullis_pipeline::{BodyFault, Connection, Origin as _, OriginRequest, Outgoing};
-use portcullis_wire::Framing;
+use portcullis_pipeline::{Arrived, BodyFault, Connection, Origin as _, OriginRequest, Outgoing};
+use portcullis_wire::{HeadLimits, Reserved};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroUsize;
@@ -215,14 +214,42 @@ struct Forward {
     finished: Arc<AtomicUsize>,
 }
 
+/// The defaults.
+struct DefaultRules(HeadLimits, Reserved);
+
+impl Rules for DefaultRules {
+    fn limits(&self) -> &HeadLimits {
+        &self.0
+    }
+
+    fn reserved(&self) -> &Reserved {
+        &self.1
+    }
+}
+
 impl Handler for Forward {
     type Body = TestBody;
+    type Rules = DefaultRules;
 
-    async fn handle(&self, worker: &Arc<Worker>, _: &Connection, request: Request<RequestBody>) -> Response<TestBody> {
+    fn rules(&self) -> DefaultRules {
+        DefaultRules(HeadLimits::default(), Reserved::default())
+    }
+
+    async fn handle(
+        &self,
+        worker: &Arc<Worker>,
+        _: &Connection,
+        _: DefaultRules,
+        arrived: Arrived<RequestBody>,
+    ) -> Response<TestBody> {
         self.handled.fetch_add(1, Ordering::SeqCst);
         let origin = UpstreamOrigin::new(Arc::clone(worker), Arc::clone(&self.upstreams));
-        let (parts, body) = request.into_parts();
-        match parts.uri.path() {
+        let Arrived { received, body, .. } = arrived;
+        let head = match received {
+            Ok(head) => head,
+            Err(fault) => return refuse(fault.reason),
+        };
+        match head.path.as_str() {
             "/deny" => return answer(StatusCode::FORBIDDEN, "no"),
             "/finish" => {
                 let finished = Arc::clone(&self.finished);
@@ -234,20 +261,18 @@ impl Handler for Forward {
             }
             _ => {}
         }
-        let body = if parts.headers.contains_key("x-buffer") {
+        let body = if head.headers.contains_key("x-buffer") {
             match collect(body, 1 << 20).await {
                 Ok(bytes) => Outgoing::Full(bytes),
                 Err(fault) => return refuse(fault.reason()),
             }
         } else {
-            let body = Capped::new(body, usize::MAX, FaultMemo::default());
-            Outgoing::Stream { body, framing: framing(&parts.headers) }
+            Outgoing::Stream { body: Capped::new(body, usize::MAX, FaultMemo::default()), framing: head.framing }
         };
-        let target = parts.uri.path_and_query().unwrap().to_string();
-        let mut headers = parts.headers;
-        headers.remove("expect");
+        let target =
+            if head.query.is_empty() { head.path.to_string() } else { format!("{}?{}", head.path, head.query) };
         let load = target == "/load";
-        let request = OriginRequest { upstream: 0, method: parts.method, target, headers, body };
+        let request = OriginRequest { upstream: 0, method: head.method, target, headers: head.headers, body };
         if load {
             return match origin.load(request).await {
                 Ok(response) => response.map(|bytes| TestBody::Full(Some(bytes))),
@@ -258,14 +283,6 @@ impl Handler for Forward {
             Ok(response) => response.map(TestBody::Origin),
             Err(fault) => refuse(fault.reason),
         }
-    }
-}
-
-fn framing(headers: &HeaderMap) -> Framing {
-    match headers.get(CONTENT_LENGTH) {
-        _ if headers.contains_key(TRANSFER_ENCODING) => Framing::Chunked,
-        Some(length) => Framing::Length(length.to_str().unwrap().parse().unwrap()),
-        None => Framing::None,
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::request::Builder;
 use http::{HeaderMap, Response};
 use http_body::Body;
-use portcullis_pipeline::{AnswerBody, BodyFault, Connection, respond};
+use portcullis_pipeline::{AnswerBody, Arrived, BodyFault, Connection, respond};
 use serde_json::Value;
 use std::pin::Pin;
 
@@ -107,8 +107,10 @@ impl<'s> Call<'s> {
         let stand: &'s Stand = self.stand;
         let connection =
             Connection { peer: "192.0.2.1:4711".parse().unwrap(), local: "192.0.2.2:443".parse().unwrap() };
-        let request = self.builder.body(self.body).unwrap();
-        respond(&stand.gate, &stand.lane, &stand.origin, &connection, request).await
+        let (parts, body) = self.builder.body(self.body).unwrap().into_parts();
+        let method = parts.method.clone();
+        let received = portcullis_wire::receive(parts, &stand.gate.head_limits, &stand.gate.reserved);
+        respond(&stand.gate, &stand.lane, &stand.origin, &connection, Arrived { received, method, body }).await
     }
 
     pub(crate) async fn send(self) -> Reply {
