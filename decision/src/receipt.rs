@@ -32,6 +32,20 @@ pub enum StageName {
 }
 
 impl StageName {
+    /// Whether the stage may wait or work for long. The clock is read at the end of these; the moments of the others
+    /// are counted with the next of these, because reading the clock would cost more than they do.
+    pub(crate) fn is_timed(self) -> bool {
+        match self {
+            StageName::Identity
+            | StageName::Request
+            | StageName::Object
+            | StageName::Business
+            | StageName::Upstream
+            | StageName::Response => true,
+            StageName::Wire | StageName::Edge | StageName::Route | StageName::Plan | StageName::Function => false,
+        }
+    }
+
     /// The word used in records.
     pub fn word(self) -> &'static str {
         match self {

@@ -30,7 +30,7 @@ pub struct Evaluation {
     pub reason: Option<Reason>,
     /// What it saw.
     pub facts: Facts,
-    /// How long it took.
+    /// How long it took, with the stages before it that are too short to be timed (those say zero).
     pub took: Duration,
 }
 

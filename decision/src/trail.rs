@@ -16,6 +16,8 @@ use std::time::Duration;
 pub const EVALUATIONS_MAX: usize = 48;
 /// As many as a request has that goes all the way: one allocation.
 const EVALUATIONS_USUAL: usize = 12;
+/// Most stages have one fact or none; a larger place would be moved about for nothing.
+const FACTS_INLINE: usize = 1;
 /// At most this many alerts are kept of one request.
 pub const ALERTS_MAX: usize = 16;
 
@@ -65,7 +67,7 @@ impl From<usize> for FactValue {
 
 /// What a stage saw, in a few named values. Never a token, cookie, key, body or rejected value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts(SmallVec<[(&'static str, FactValue); 4]>);
+pub struct Facts(SmallVec<[(&'static str, FactValue); FACTS_INLINE]>);
 
 impl Facts {
     /// No facts.
@@ -147,6 +149,11 @@ impl Trail {
         self.clock.monotonic().saturating_sub(self.opened)
     }
 
+    /// Time from the end of the timed stage before the last one to the end of the last one.
+    pub fn last_took(&self) -> Option<Duration> {
+        self.evaluations.last().map(|evaluation| evaluation.took)
+    }
+
     /// Records that stage `S` allows the request.
     pub fn allow<S: Stage>(&mut self, facts: Facts) -> Receipt<S> {
         self.push(S::NAME, Verdict::Allow, None, facts);
@@ -207,9 +214,14 @@ impl Trail {
     }
 
     fn push(&mut self, stage: StageName, verdict: Verdict, reason: Option<Reason>, facts: Facts) {
-        let now = self.clock.monotonic();
-        let took = now.saturating_sub(self.stage_began);
-        self.stage_began = now;
+        let took = if verdict == Verdict::Deny || stage.is_timed() {
+            let now = self.clock.monotonic();
+            let took = now.saturating_sub(self.stage_began);
+            self.stage_began = now;
+            took
+        } else {
+            Duration::ZERO
+        };
         if self.evaluations.capacity() == 0 {
             self.evaluations.reserve(EVALUATIONS_USUAL);
         }

@@ -3,11 +3,12 @@
 //! every answer (cli.md, ST-20).
 
 use crate::exchange::Exchange;
+use crate::field_names::{FieldNames, strip};
 use crate::gate::{Api, Gate, UpstreamIdentity};
-use crate::upstream_head::{request_id, strip};
+use crate::upstream_head::request_id;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, ETAG, LINK, LOCATION, REFRESH, SERVER, SET_COOKIE,
-    STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, ETAG, LINK, LOCATION, REFRESH, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_contract::Response;
@@ -17,35 +18,37 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Fields of ours on one answer, `Date` of the connection with them: room for all is made once.
 const PROMISED_FIELDS_MAX: usize = 6;
 /// Hop-by-hop fields (RFC 9110 §7.6.1) and fields that tell what runs behind the gate.
-const REMOVED: [HeaderName; 24] = [
-    CONNECTION,
+const REMOVED: FieldNames<24> = FieldNames::new([
+    "connection",
     // Orders to a server in front: a client has no business with them, and a server before us must not obey (T37).
-    HeaderName::from_static("x-accel-redirect"),
-    HeaderName::from_static("x-accel-buffering"),
-    HeaderName::from_static("x-accel-charset"),
-    HeaderName::from_static("x-accel-expires"),
-    HeaderName::from_static("x-accel-limit-rate"),
-    HeaderName::from_static("x-sendfile"),
-    HeaderName::from_static("x-lighttpd-send-file"),
-    HeaderName::from_static("x-reproxy-url"),
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy-authenticate"),
-    HeaderName::from_static("proxy-authentication-info"),
-    HeaderName::from_static("te"),
-    HeaderName::from_static("trailer"),
-    TRANSFER_ENCODING,
-    UPGRADE,
-    SERVER,
-    HeaderName::from_static("x-powered-by"),
-    HeaderName::from_static("x-aspnet-version"),
-    HeaderName::from_static("x-aspnetmvc-version"),
-    REQUEST_ID,
+    "x-accel-redirect",
+    "x-accel-buffering",
+    "x-accel-charset",
+    "x-accel-expires",
+    "x-accel-limit-rate",
+    "x-sendfile",
+    "x-lighttpd-send-file",
+    "x-reproxy-url",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "server",
+    "x-powered-by",
+    "x-aspnet-version",
+    "x-aspnetmvc-version",
+    "request-id",
     // Only the gate knows whether an answer was kept.
-    REPLAYED,
+    "idempotency-replayed",
     // A way around the gate.
-    HeaderName::from_static("alt-svc"),
-];
+    "alt-svc",
+]);
+/// Fields that may lead a client to the upstream itself.
+const LEADING: FieldNames<4> = FieldNames::new(["location", "content-location", "link", "refresh"]);
 
 /// How the body of an answer relates to what the upstream sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,18 +69,21 @@ pub(crate) fn write(
     fidelity: Fidelity,
 ) {
     remove_named_by_connection(headers);
-    strip(headers, &REMOVED);
-    if let UpstreamIdentity::Header(name) = &api.upstream_identity {
-        headers.remove(name);
+    let identity = match &api.upstream_identity {
+        UpstreamIdentity::Header(name) => Some(name),
+        UpstreamIdentity::Anonymous => None,
+    };
+    let sets_cookies = declared.is_some_and(|r| r.headers.contains(&SET_COOKIE));
+    let changed = fidelity == Fidelity::Changed;
+    strip(headers, |name| {
+        REMOVED.has(name)
+            || identity == Some(name)
+            || (*name == SET_COOKIE && !sets_cookies)
+            || (changed && (*name == ETAG || *name == CONTENT_LENGTH))
+    });
+    if headers.keys().any(|name| LEADING.has(name)) {
+        rewrite_location(gate, api, headers);
     }
-    if !declared.is_some_and(|r| r.headers.contains(&SET_COOKIE)) {
-        headers.remove(SET_COOKIE);
-    }
-    if fidelity == Fidelity::Changed {
-        headers.remove(ETAG);
-        headers.remove(CONTENT_LENGTH);
-    }
-    rewrite_location(gate, api, headers);
     if exchange.trail().caller().is_some_and(|c| c.identity().is_some()) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     }
@@ -90,7 +96,7 @@ pub(crate) fn write(
 /// What stands on every answer, refusals included.
 pub(crate) fn promise(gate: &Gate, exchange: &Exchange, headers: &mut HeaderMap) {
     headers.reserve(PROMISED_FIELDS_MAX);
-    headers.insert(REQUEST_ID, request_id(exchange));
+    headers.insert(REQUEST_ID, request_id(exchange.request()));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(value) = &gate.strict_transport_security {
         headers.insert(STRICT_TRANSPORT_SECURITY, value.clone());

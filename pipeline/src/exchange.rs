@@ -12,6 +12,7 @@ use portcullis_limit::idempotency::Lease;
 use portcullis_limit::{Permit, RateFields};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +120,7 @@ impl Exchange {
         let slot = self.slot.take()?;
         let took = self.trail.elapsed();
         Some(slot.submit(Record {
-            at: self.gate.clock.wall(),
+            at: Duration::from_millis(self.trail.request().millis()).saturating_add(took),
             request: self.trail.request(),
             decision: ending.decision,
             status: ending.status,

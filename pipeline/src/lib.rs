@@ -11,6 +11,7 @@ mod answer;
 pub mod body;
 mod client_head;
 mod exchange;
+mod field_names;
 pub mod gate;
 mod lookup;
 pub mod order;

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Adapts the origin to the question authorization asks: what does this object look like?
 
-use crate::exchange::Exchange;
 use crate::gate::{Api, Gate};
 use crate::origin::Origin;
 use crate::states::{Lookup, LookupPermit};
-use crate::upstream_head::{Writing, request_id, trace_of};
-use http::HeaderValue;
+use crate::upstream_head::Writing;
 use http::header::{CONTENT_TYPE, ETAG};
 use portcullis_authorize::{LookupAnswer, LookupFault, LookupRequest, OwnerLookup};
-use portcullis_decision::Caller;
 use portcullis_decision::fetch::BoxFuture;
+use portcullis_decision::{Caller, RequestId};
 
 /// Loads objects of one request through the origin.
 pub(crate) struct OriginLookup<'a, O> {
@@ -18,8 +16,7 @@ pub(crate) struct OriginLookup<'a, O> {
     api: &'a Api,
     origin: &'a O,
     caller: &'a Caller,
-    trace: String,
-    request_id: HeaderValue,
+    request: RequestId,
     permit: LookupPermit,
 }
 
@@ -29,10 +26,10 @@ impl<'a, O: Origin> OriginLookup<'a, O> {
         api: &'a Api,
         origin: &'a O,
         caller: &'a Caller,
-        exchange: &mut Exchange,
+        request: RequestId,
         permit: LookupPermit,
     ) -> Self {
-        Self { gate, api, origin, caller, trace: trace_of(exchange), request_id: request_id(exchange), permit }
+        Self { gate, api, origin, caller, request, permit }
     }
 
     fn lookup(&self, request: &LookupRequest<'_>) -> Result<Lookup, LookupFault> {
@@ -46,7 +43,7 @@ impl<'a, O: Origin> OriginLookup<'a, O> {
             needs: &settings.needs,
             caller: self.caller,
         };
-        let headers = writing.look_up(&self.trace, self.request_id.clone());
+        let headers = writing.look_up(self.request);
         Ok(Lookup::prove(self.permit, self.api.upstream, target, headers))
     }
 }

@@ -79,7 +79,7 @@ async fn authorize<O: Origin>(
         Content::Json { shape: None, .. } | Content::Empty | Content::Bytes(_) | Content::Stream { .. } => None,
     };
     let question = ObjectQuestion { caller, parameters, body, if_match: head.headers.get(IF_MATCH) };
-    let lookup = OriginLookup::new(gate, api, origin, caller, exchange, *lookups);
+    let lookup = OriginLookup::new(gate, api, origin, caller, exchange.request(), *lookups);
     let (known, receipt) = api.authorizer.object(route.operation, question, &lookup, exchange.trail()).await?;
     if known.precondition_failed {
         return Err(exchange.deny::<stage::Object>(Reason::ObjectPreconditionFailed, Facts::none()));

@@ -31,7 +31,8 @@ const STATUSES: [StatusCode; 20] = [
 
 /// The page a request asks for, if it asks for one: `GET /problems/not-found`.
 pub(crate) fn find(head: &Head) -> Option<(response::Parts, String)> {
-    if head.method != Method::GET && head.method != Method::HEAD {
+    // Nearly no request is for one: look at the beginning before cutting the path into segments.
+    if !head.path.as_str().starts_with("/problems/") || (head.method != Method::GET && head.method != Method::HEAD) {
         return None;
     }
     let mut segments = head.path.segments();

@@ -146,24 +146,22 @@ async fn complete<O: Origin>(
     let released = {
         let working = pin!(async {
             match decided {
-                Decided::Forward(cleared, pending) => {
-                    let began = exchange.trail().elapsed();
-                    let outcome = origin.send(cleared).await;
-                    exchange.upstream.took = Some(exchange.trail().elapsed().saturating_sub(began));
-                    match outcome {
-                        Ok(answer) => {
-                            let status = answer.status().as_u16();
-                            exchange.upstream.status = Some(status);
-                            let facts = Facts::none().with("status", u64::from(status));
-                            let _sent = exchange.trail().allow::<stage::Upstream>(facts);
-                            release(&gate, &mut exchange, pending, Answer::Origin(answer)).await
-                        }
-                        Err(fault) => {
-                            let reason = exchange.fault_memo().fault().map_or(fault.reason, BodyFault::reason);
-                            Err(exchange.deny::<stage::Upstream>(reason, Facts::none()))
-                        }
+                Decided::Forward(cleared, pending) => match origin.send(cleared).await {
+                    Ok(answer) => {
+                        let status = answer.status().as_u16();
+                        exchange.upstream.status = Some(status);
+                        let facts = Facts::none().with("status", u64::from(status));
+                        let _sent = exchange.trail().allow::<stage::Upstream>(facts);
+                        exchange.upstream.took = exchange.trail().last_took();
+                        release(&gate, &mut exchange, pending, Answer::Origin(answer)).await
                     }
-                }
+                    Err(fault) => {
+                        let reason = exchange.fault_memo().fault().map_or(fault.reason, BodyFault::reason);
+                        let denial = exchange.deny::<stage::Upstream>(reason, Facts::none());
+                        exchange.upstream.took = exchange.trail().last_took();
+                        Err(denial)
+                    }
+                },
                 Decided::Replay(stored, pending) => {
                     release(&gate, &mut exchange, pending, Answer::<O::ResponseBody>::Kept(stored)).await
                 }

@@ -2,28 +2,21 @@
 //! The head the upstream sees: written by us from the canonical request, never the client's bytes (BCP-1, HTTP-8, T37).
 
 use crate::exchange::Exchange;
+use crate::field_names::{FieldNames, strip};
 use crate::gate::{Api, Gate, UpstreamIdentity};
 use bytes::{BufMut, Bytes, BytesMut};
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, FORWARDED, HOST, IF_MATCH,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE, VIA,
-};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, FORWARDED, IF_MATCH, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_authorize::{Guard, Known, Needs};
 use portcullis_contract::{Location, Operation};
-use portcullis_decision::Caller;
+use portcullis_decision::{Caller, RequestId};
 use portcullis_wire::Head;
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::sync::Arc;
 
-const DPOP: HeaderName = HeaderName::from_static("dpop");
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -37,11 +30,20 @@ const OURS_FIELDS_MAX: usize = 10;
 const OURS_BYTES_USUAL: usize = 192;
 
 /// Credentials and whatever is ours to set; removed first, so that a client's spelling never survives.
-const REMOVED: [HeaderName; 9] =
-    [AUTHORIZATION, DPOP, API_KEY, IDEMPOTENCY_KEY, TRACEPARENT, TRACESTATE, BAGGAGE, HOST, CONTENT_LENGTH];
+const REMOVED: FieldNames<9> = FieldNames::new([
+    "authorization",
+    "dpop",
+    "x-api-key",
+    "idempotency-key",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "host",
+    "content-length",
+]);
 /// On a guarded operation these could turn the judged answer into one that cannot be judged.
-const CONDITIONS: [HeaderName; 2] = [IF_NONE_MATCH, IF_MODIFIED_SINCE];
-const RANGES: [HeaderName; 2] = [RANGE, IF_RANGE];
+const CONDITIONS: FieldNames<2> = FieldNames::new(["if-none-match", "if-modified-since"]);
+const RANGES: FieldNames<2> = FieldNames::new(["range", "if-range"]);
 
 /// What a head is written for.
 pub(crate) struct Writing<'a> {
@@ -62,28 +64,26 @@ impl Writing<'_> {
         known: &Known,
     ) -> HeaderMap {
         let Head { mut headers, authority, .. } = head;
-        strip(&mut headers, &REMOVED);
-        if self.needs.guard != Guard::Pass {
-            for name in &CONDITIONS {
-                headers.remove(name);
-            }
-            if !self.needs.known_before {
-                for name in &RANGES {
-                    headers.remove(name);
-                }
-            }
+        let guarded = self.needs.guard != Guard::Pass;
+        let media_type = media_type.and_then(|m| HeaderValue::from_str(m).ok());
+        strip(&mut headers, |name| {
+            REMOVED.has(name)
+                || (guarded && (CONDITIONS.has(name) || (!self.needs.known_before && RANGES.has(name))))
+                || (*name == IF_MATCH && known.if_match.is_none())
+                || (*name == CONTENT_TYPE && media_type.is_none())
+        });
+        headers.reserve(OURS_FIELDS_MAX);
+        if guarded {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if let Some(accept) = &self.needs.narrow_accept {
             headers.insert(ACCEPT, accept.clone());
         }
-        match &known.if_match {
-            Some(tag) => drop(headers.insert(IF_MATCH, tag.clone())),
-            None => drop(headers.remove(IF_MATCH)),
+        if let Some(tag) = &known.if_match {
+            headers.insert(IF_MATCH, tag.clone());
         }
-        match media_type.and_then(|m| HeaderValue::from_str(m).ok()) {
-            Some(value) => drop(headers.insert(CONTENT_TYPE, value)),
-            None => drop(headers.remove(CONTENT_TYPE)),
+        if let Some(media_type) = media_type {
+            headers.insert(CONTENT_TYPE, media_type);
         }
         self.keep_declared_cookies(&mut headers);
         let host = authority.as_ref().map(|a| (a.host(), a.port()));
@@ -92,15 +92,13 @@ impl Writing<'_> {
     }
 
     /// The headers of a look-up: no client header, the caller's upstream identity.
-    pub(crate) fn look_up(&self, trace: &str, request_id: HeaderValue) -> HeaderMap {
+    pub(crate) fn look_up(&self, request: RequestId) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(VIA, HeaderValue::from_static("1.1 portcullis"));
-        headers.insert(REQUEST_ID, request_id);
-        if let Ok(value) = HeaderValue::from_str(trace) {
-            headers.insert(TRACEPARENT, value);
-        }
+        headers.insert(REQUEST_ID, request_id(request));
+        put(&mut headers, TRACEPARENT, Bytes::copy_from_slice(&traceparent(request)));
         self.add_identity(&mut headers);
         headers
     }
@@ -154,10 +152,10 @@ impl Writing<'_> {
         let forwarded = 0..text.len();
         text.put_slice(&exchange.request().to_ascii());
         let id = forwarded.end..text.len();
-        push_trace(&mut text, exchange);
+        text.put_slice(&traceparent(exchange.request()));
+        exchange.trace = Some(trace_id(exchange.request()));
         let trace = id.end..text.len();
         let text = text.freeze();
-        headers.reserve(OURS_FIELDS_MAX);
         headers.insert(VIA, HeaderValue::from_static("1.1 portcullis"));
         put(headers, REQUEST_ID, text.slice(id));
         put(headers, FORWARDED, text.slice(forwarded));
@@ -190,37 +188,39 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// The request's id as a header value.
-pub(crate) fn request_id(exchange: &Exchange) -> HeaderValue {
-    HeaderValue::from_bytes(&exchange.request().to_ascii()).unwrap_or(HeaderValue::from_static("0"))
+pub(crate) fn request_id(request: RequestId) -> HeaderValue {
+    HeaderValue::from_bytes(&request.to_ascii()).unwrap_or(HeaderValue::from_static("0"))
 }
 
-/// Our `traceparent`. Traces of clients are not continued: an outsider must not choose ids or force sampling (TR-3, TR-4).
-pub(crate) fn trace_of(exchange: &mut Exchange) -> String {
-    let mut text = BytesMut::with_capacity(TRACEPARENT_BYTES);
-    push_trace(&mut text, exchange);
-    String::from_utf8_lossy(&text).into_owned()
+/// The trace's id, in hexadecimal. It is the request's id in another alphabet, so that either finds the other; eighty
+/// of its bits are random. Traces of clients are not continued: an outsider must not choose ids or force sampling
+/// (TR-3, TR-4).
+pub(crate) fn trace_id(request: RequestId) -> Box<str> {
+    let mut text = [0; 32];
+    write_hex(&mut text, request.to_u128());
+    std::str::from_utf8(&text).unwrap_or_default().into()
 }
 
-fn push_trace(text: &mut BytesMut, exchange: &mut Exchange) {
-    let (trace, span): (u128, u64) = (rand::random(), rand::random());
-    text.put_slice(b"00-");
-    if let Some(known) = &exchange.trace {
-        text.put_slice(known.as_bytes());
-    } else {
-        let begin = text.len();
-        push_hex(text, &trace.max(1).to_be_bytes());
-        let written = text.get(begin..).and_then(|digits| std::str::from_utf8(digits).ok());
-        exchange.trace = written.map(Box::from);
+/// Our `traceparent`, with a span id of its own each time.
+fn traceparent(request: RequestId) -> [u8; TRACEPARENT_BYTES] {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    let span = rand::random::<u64>().max(1);
+    if let Some(place) = text.get_mut(3..35) {
+        write_hex(place, request.to_u128().max(1));
     }
-    text.put_u8(b'-');
-    push_hex(text, &span.max(1).to_be_bytes());
-    text.put_slice(b"-00");
+    if let Some(place) = text.get_mut(36..52) {
+        write_hex(place, u128::from(span));
+    }
+    text
 }
 
-fn push_hex(text: &mut BytesMut, bytes: &[u8]) {
-    let digit = |n: u8| if n < 10 { b'0'.wrapping_add(n) } else { b'a'.wrapping_sub(10).wrapping_add(n) };
-    for byte in bytes {
-        text.put_slice(&[digit(byte >> 4), digit(byte & 15)]);
+/// The low digits of a number, as many as there is place for.
+fn write_hex(place: &mut [u8], mut number: u128) {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    for digit in place.iter_mut().rev() {
+        let [low, ..] = number.to_le_bytes();
+        *digit = DIGITS.get(usize::from(low & 15)).copied().unwrap_or(b'0');
+        number >>= 4;
     }
 }
 
@@ -229,31 +229,38 @@ fn push_address(text: &mut BytesMut, address: IpAddr) -> Range<usize> {
     let bracket = matches!(address, IpAddr::V6(_));
     text.put_slice(if bracket { b"\"[" } else { b"" });
     let begin = text.len();
-    // Writing to a buffer that grows cannot fail.
-    let _ = write!(text, "{address}");
+    match address {
+        IpAddr::V4(address) => push_ipv4(text, address),
+        IpAddr::V6(address) => {
+            // Writing to a buffer that grows cannot fail.
+            let _ = write!(text, "{address}");
+        }
+    }
     let end = text.len();
     text.put_slice(if bracket { b"]\"" } else { b"" });
     begin..end
+}
+
+/// Without the formatting machinery: this is written for every request.
+fn push_ipv4(text: &mut BytesMut, address: Ipv4Addr) {
+    for (at, number) in address.octets().into_iter().enumerate() {
+        if at > 0 {
+            text.put_u8(b'.');
+        }
+        let digit = |value: u8| b'0'.saturating_add(value % 10);
+        if number >= 100 {
+            text.put_u8(digit(number / 100));
+        }
+        if number >= 10 {
+            text.put_u8(digit(number / 10));
+        }
+        text.put_u8(digit(number));
+    }
 }
 
 /// A value that is a slice of a buffer of ours.
 fn put(headers: &mut HeaderMap, name: HeaderName, value: Bytes) {
     if let Ok(value) = HeaderValue::from_maybe_shared(value) {
         headers.insert(name, value);
-    }
-}
-
-/// Removes fields, at most 32 names. Few of them are there as a rule, and looking costs less than removing.
-pub(crate) fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
-    let mut there = 0_u32;
-    for name in headers.keys() {
-        if let Some(at) = names.iter().position(|known| known == name) {
-            there |= 1 << at;
-        }
-    }
-    for (at, name) in names.iter().enumerate() {
-        if there >> at & 1 == 1 {
-            headers.remove(name);
-        }
     }
 }

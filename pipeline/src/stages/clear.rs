@@ -148,11 +148,10 @@ fn write<B>(
         Some(base) => head.path.strip_base(base),
         None => None,
     };
-    let query = head.query.to_string();
     let mut target = path.as_ref().unwrap_or(&head.path).as_str().to_owned();
-    if !query.is_empty() {
+    if !head.query.is_empty() {
         target.push('?');
-        target.push_str(&query);
+        target.push_str(&head.query.to_string());
     }
     let method = if settings.needs.head_as_get { Method::GET } else { head.method.clone() };
     let operation = api.contract.operation(route.operation);
