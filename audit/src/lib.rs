@@ -48,4 +48,5 @@ pub use record::{ENTRY_BYTES_MAX, NOTE_SCHEMA, RECORD_SCHEMA};
 pub use signer::{Signer, VerifyingKey};
 pub use text::{TEXT_BYTES_MAX, hex, readable};
 pub use ticket::{Relay, Ticket};
+pub use timestamp::rfc3339;
 pub use verify::{Report, TornTail, VerifyError, verify, verify_against};

@@ -4,11 +4,14 @@
 //! No token, key, cookie, body, query or rejected value has a place here. Text from outside is cut and escaped by
 //! [`crate::text`], and an entry never exceeds what a 16-bit length can say (row TL-8).
 
-use crate::canonical::Object;
-use crate::timestamp::{millis, push_rfc3339};
+use crate::canonical::{Key, Object, key};
+use crate::text::push_decimal;
+use crate::timestamp::millis;
 use portcullis_decision::caller::Caller;
 use portcullis_decision::record::{Alert, Evaluation, Record, Verdict};
 use portcullis_decision::trail::{FactValue, Facts};
+use std::io::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The schema of request records.
@@ -46,104 +49,110 @@ impl NoteKind {
     }
 }
 
-/// Where an entry stands in the log.
-#[derive(Clone, Copy)]
-pub(crate) struct Position<'a> {
-    /// Its index.
-    pub(crate) index: u64,
-    /// The log's origin.
-    pub(crate) node: &'a str,
-}
-
-/// Appends a note of the log about itself.
-pub(crate) fn push_note(out: &mut Vec<u8>, kind: NoteKind, position: Position<'_>, at: Duration, facts: &Facts) {
+/// Appends a note of the log about itself. The position of its number is answered, see [`push_record`].
+pub(crate) fn push_note(out: &mut Vec<u8>, kind: NoteKind, node: &str, at: Duration, facts: &Facts) -> usize {
     let start = out.len();
-    let mut note = Object::open(out);
-    note.quoted("at", |out| push_rfc3339(out, at));
-    push_facts(&mut note, facts, start);
-    note.word("kind", kind.word());
-    note.text("node", position.node);
-    note.word("schema", NOTE_SCHEMA);
-    note.number("seq", position.index);
-    note.number("unix_ms", millis(at));
-    note.close();
+    let mut entry = Object::open(out);
+    push_facts(&mut entry, facts, start);
+    entry.word(key!("kind"), kind.word());
+    entry.text(key!("node"), node);
+    entry.word(key!("schema"), NOTE_SCHEMA);
+    let seq = entry.later(key!("seq"));
+    entry.number(key!("unix_ms"), millis(at));
+    entry.close();
+    seq.saturating_sub(start)
 }
 
-/// Appends a record.
-pub(crate) fn push_record(out: &mut Vec<u8>, record: &Record, position: Position<'_>) {
+/// Appends a record without its number in the log, which is known only when its turn comes to be written: where its
+/// digits belong is answered, counted from where the record begins. What a member would say in nearly every record is
+/// said by leaving it out: no alerts, not replayed; of a stage: allowed, no facts, less than a microsecond.
+pub(crate) fn push_record(out: &mut Vec<u8>, record: &Record, node: &str) -> usize {
     let start = out.len();
     let trail = &record.trail;
     let mut entry = Object::open(out);
-    push_address(&mut entry, record);
-    entry.array("alerts", trail.alerts().iter(), |object, alert| push_alert(object, alert, start));
-    entry.quoted("at", |out| push_rfc3339(out, record.at));
-    entry.word("decision", record.decision.word());
-    entry.text("method", record.method.as_str());
-    entry.text("node", position.node);
+    entry.quoted(key!("address"), |out| push_address(out, record.address));
+    if !trail.alerts().is_empty() {
+        entry.array(key!("alerts"), trail.alerts().iter(), |object, alert| push_alert(object, alert, start));
+    }
+    entry.word(key!("decision"), record.decision.word());
+    entry.text(key!("method"), record.method.as_str());
+    entry.text(key!("node"), node);
     if let Some(object) = trail.object() {
-        entry.object("object", |out| {
-            optional(out, "id", object.id.as_deref());
-            optional(out, "owner", object.owner.as_deref());
-            out.text("type", &object.kind);
+        entry.object(key!("object"), |out| {
+            optional(out, key!("id"), object.id.as_deref());
+            optional(out, key!("owner"), object.owner.as_deref());
+            out.text(key!("type"), &object.kind);
         });
     }
-    optional(&mut entry, "operation", trail.operation().map(|o| &**o));
+    optional(&mut entry, key!("operation"), trail.operation().map(|o| &**o));
     if let Some(reason) = record.reason {
-        entry.word("reason", reason.code());
+        entry.word(key!("reason"), reason.code());
     }
-    entry.boolean("replayed", record.replayed);
-    entry.quoted("request", |out| out.extend_from_slice(&record.request.to_ascii()));
-    entry.text("revision", &record.revision);
-    entry.word("schema", RECORD_SCHEMA);
-    entry.number("seq", position.index);
-    entry.array("stages", trail.evaluations().iter(), |object, evaluation| push_stage(object, evaluation, start));
-    entry.number("status", u64::from(record.status));
-    optional(&mut entry, "template", record.template.as_deref());
-    entry.number("took_micros", micros(record.took));
-    optional(&mut entry, "trace", record.trace.as_deref());
-    entry.number("unix_ms", millis(record.at));
+    if record.replayed {
+        entry.is_true(key!("replayed"));
+    }
+    entry.quoted(key!("request"), |out| out.extend_from_slice(&record.request.to_ascii()));
+    entry.text(key!("revision"), &record.revision);
+    entry.word(key!("schema"), RECORD_SCHEMA);
+    let seq = entry.later(key!("seq"));
+    let stages = trail.evaluations().iter();
+    entry.array(key!("stages"), stages, |object, evaluation| push_stage(object, evaluation, start));
+    entry.number(key!("status"), u64::from(record.status));
+    optional(&mut entry, key!("template"), record.template.as_deref());
+    entry.number(key!("took_micros"), micros(record.took));
+    optional(&mut entry, key!("trace"), record.trace.as_deref());
+    entry.number(key!("unix_ms"), millis(record.at));
     push_upstream(&mut entry, record);
     push_caller(&mut entry, record);
     entry.close();
+    seq.saturating_sub(start)
 }
 
-fn push_address(entry: &mut Object<'_>, record: &Record) {
-    use std::io::Write as _;
-    // Digits, dots, colons and letters only; writing to a vector cannot fail.
-    entry.quoted("address", |out| drop(write!(out, "{}", record.address)));
+fn push_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            push_decimal(out, u64::from(a));
+            for part in [b, c, d] {
+                out.push(b'.');
+                push_decimal(out, u64::from(part));
+            }
+        }
+        // Digits, colons and letters only; writing to a vector cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
 }
 
 fn push_alert(object: &mut Object<'_>, alert: &Alert, start: usize) {
     push_facts(object, &alert.facts, start);
-    object.word("reason", alert.reason.code());
-    object.word("stage", alert.stage.word());
+    object.word(key!("reason"), alert.reason.code());
+    object.word(key!("stage"), alert.stage.word());
 }
 
 fn push_stage(object: &mut Object<'_>, evaluation: &Evaluation, start: usize) {
     push_facts(object, &evaluation.facts, start);
-    object.number("micros", micros(evaluation.took));
-    if let Some(reason) = evaluation.reason {
-        object.word("reason", reason.code());
+    let took = micros(evaluation.took);
+    if took > 0 {
+        object.number(key!("micros"), took);
     }
-    object.word("stage", evaluation.stage.word());
-    object.word(
-        "verdict",
-        match evaluation.verdict {
-            Verdict::Allow => "allow",
-            Verdict::Deny => "deny",
-        },
-    );
+    if let Some(reason) = evaluation.reason {
+        object.word(key!("reason"), reason.code());
+    }
+    object.word(key!("stage"), evaluation.stage.word());
+    if evaluation.verdict == Verdict::Deny {
+        object.word(key!("verdict"), "deny");
+    }
 }
 
 fn push_upstream(entry: &mut Object<'_>, record: &Record) {
     let Some(name) = &record.upstream.name else { return };
-    entry.object("upstream", |out| {
+    entry.object(key!("upstream"), |out| {
         if let Some(took) = record.upstream.took {
-            out.number("micros", micros(took));
+            out.number(key!("micros"), micros(took));
         }
-        out.text("name", name);
+        out.text(key!("name"), name);
         if let Some(status) = record.upstream.status {
-            out.number("status", u64::from(status));
+            out.number(key!("status"), u64::from(status));
         }
     });
 }
@@ -151,29 +160,33 @@ fn push_upstream(entry: &mut Object<'_>, record: &Record) {
 fn push_caller(entry: &mut Object<'_>, record: &Record) {
     match record.caller() {
         None => {}
-        Some(Caller::Anonymous(_)) => entry.object("who", |who| who.word("kind", "anonymous")),
-        Some(Caller::Known(identity)) => entry.object("who", |who| {
-            who.text("alg", identity.algorithm);
-            optional(who, "client", identity.client.as_deref());
-            who.text("issuer", &identity.issuer);
-            optional(who, "kid", identity.key_id.as_deref());
-            who.word("kind", identity.kind.word());
-            optional(who, "plan", identity.plan.as_deref());
-            who.text("subject", &identity.subject);
-            optional(who, "tenant", identity.tenant.as_deref());
+        Some(Caller::Anonymous(_)) => entry.object(key!("who"), |who| who.word(key!("kind"), "anonymous")),
+        Some(Caller::Known(identity)) => entry.object(key!("who"), |who| {
+            who.text(key!("alg"), identity.algorithm);
+            optional(who, key!("client"), identity.client.as_deref());
+            who.text(key!("issuer"), &identity.issuer);
+            optional(who, key!("kid"), identity.key_id.as_deref());
+            who.word(key!("kind"), identity.kind.word());
+            optional(who, key!("plan"), identity.plan.as_deref());
+            who.text(key!("subject"), &identity.subject);
+            optional(who, key!("tenant"), identity.tenant.as_deref());
             if let Some(issued) = identity.issued_at {
-                who.number("token_age_s", record.at.saturating_sub(issued).as_secs());
+                who.number(key!("token_age_s"), record.at.saturating_sub(issued).as_secs());
             }
         }),
     }
 }
 
-/// Writes the facts sorted by name, each name once (the last value wins), and how many were left out.
+/// Writes the facts, if there are any, sorted by name, each name once (the last value wins), and how many were left out.
 fn push_facts(object: &mut Object<'_>, facts: &Facts, start: usize) {
-    let mut kept: Vec<&(&'static str, FactValue)> = Vec::new();
-    let sorted = facts.iter().is_sorted_by(|a, b| a.0 < b.0);
     let total = facts.iter().count();
-    if !sorted {
+    if total == 0 {
+        return;
+    }
+    let omitted = if facts.iter().is_sorted_by(|a, b| a.0 < b.0) {
+        total.saturating_sub(push_sorted(object, facts.iter(), start))
+    } else {
+        let mut kept: Vec<&(&'static str, FactValue)> = Vec::with_capacity(total);
         for fact in facts.iter() {
             match kept.iter_mut().find(|known| known.0 == fact.0) {
                 Some(known) => *known = fact,
@@ -181,38 +194,40 @@ fn push_facts(object: &mut Object<'_>, facts: &Facts, start: usize) {
             }
         }
         kept.sort_unstable_by_key(|fact| fact.0);
+        let total = kept.len();
+        total.saturating_sub(push_sorted(object, kept.into_iter(), start))
+    };
+    if omitted > 0 {
+        object.number(key!("facts_omitted"), u64::try_from(omitted).unwrap_or(u64::MAX));
     }
-    let total = if sorted { total } else { kept.len() };
+}
+
+/// Writes as many of the facts as there is room for and answers with their number.
+fn push_sorted<'f>(
+    object: &mut Object<'_>,
+    facts: impl Iterator<Item = &'f (&'static str, FactValue)>,
+    start: usize,
+) -> usize {
     let mut written = 0_usize;
-    object.foreign_object("facts", |out| {
-        let mut write = |fact: &(&'static str, FactValue)| {
-            if written < FACTS_MAX && out.position().saturating_sub(start) < FACTS_UNTIL_BYTES {
-                written = written.saturating_add(1);
-                push_fact(out, fact);
+    object.object(key!("facts"), |out| {
+        for (name, value) in facts.take(FACTS_MAX) {
+            if out.position().saturating_sub(start) >= FACTS_UNTIL_BYTES {
+                break;
             }
-        };
-        if sorted {
-            facts.iter().for_each(&mut write);
-        } else {
-            kept.into_iter().for_each(write);
+            written = written.saturating_add(1);
+            match value {
+                FactValue::Word(word) => out.foreign_text(name, word),
+                FactValue::Text(text) => out.foreign_text(name, text),
+                FactValue::Shared(text) => out.foreign_text(name, text),
+                FactValue::Number(number) => out.foreign_signed(name, *number),
+            }
         }
     });
-    let omitted = total.saturating_sub(written);
-    if omitted > 0 {
-        object.number("facts_omitted", u64::try_from(omitted).unwrap_or(u64::MAX));
-    }
+    written
 }
 
-fn push_fact(out: &mut Object<'_>, (name, value): &(&'static str, FactValue)) {
-    match value {
-        FactValue::Word(word) => out.text(name, word),
-        FactValue::Text(text) => out.text(name, text),
-        FactValue::Shared(text) => out.text(name, text),
-        FactValue::Number(number) => out.signed(name, *number),
-    }
-}
-
-fn optional(object: &mut Object<'_>, key: &'static str, value: Option<&str>) {
+#[inline]
+fn optional(object: &mut Object<'_>, key: Key, value: Option<&str>) {
     if let Some(value) = value {
         object.text(key, value);
     }

@@ -59,7 +59,15 @@ fn push_hex(out: &mut Vec<u8>, value: u32) {
 }
 
 /// Appends a number in decimal digits.
+#[inline]
 pub(crate) fn push_decimal(out: &mut Vec<u8>, value: u64) {
+    if let Ok(digit @ 0..=9) = u8::try_from(value) {
+        return out.push(b'0'.saturating_add(digit));
+    }
+    push_digits(out, value);
+}
+
+fn push_digits(out: &mut Vec<u8>, value: u64) {
     let mut digits = [b'0'; 20];
     let mut rest = value;
     let mut used = 0_usize;

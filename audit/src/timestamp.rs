@@ -1,34 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-//! RFC 3339 timestamps in UTC with milliseconds.
+//! Times in records are milliseconds since the Unix epoch; people read RFC 3339 in UTC.
 
 use std::time::Duration;
 
 const MILLIS_PER_DAY: u64 = 86_400_000;
 
-/// Appends `2026-11-02T03:07:41.238Z` for a time since the Unix epoch.
-pub(crate) fn push_rfc3339(out: &mut Vec<u8>, since_epoch: Duration) {
-    let millis = millis(since_epoch);
+/// The last millisecond of the year 9999.
+const LAST_OF_9999: u64 = 253_402_300_799_999;
+
+/// `2026-11-02T03:07:41.238Z` for the milliseconds since the Unix epoch that a record holds as `unix_ms`.
+pub fn rfc3339(unix_ms: u64) -> String {
+    let millis = unix_ms.min(LAST_OF_9999);
     let (year, month, day) = civil(millis / MILLIS_PER_DAY);
     let of_day = millis % MILLIS_PER_DAY;
-    push_padded(out, year, 4);
-    out.push(b'-');
-    push_padded(out, month, 2);
-    out.push(b'-');
-    push_padded(out, day, 2);
-    out.push(b'T');
-    push_padded(out, of_day / 3_600_000, 2);
-    out.push(b':');
-    push_padded(out, of_day / 60_000 % 60, 2);
-    out.push(b':');
-    push_padded(out, of_day / 1000 % 60, 2);
-    out.push(b'.');
-    push_padded(out, of_day % 1000, 3);
-    out.push(b'Z');
+    let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", of_day % 1000)
 }
 
 /// Whole milliseconds of a time since the Unix epoch, up to the year 9999.
 pub(crate) fn millis(since_epoch: Duration) -> u64 {
-    const LAST_OF_9999: u64 = 253_402_300_799_999;
     u64::try_from(since_epoch.as_millis()).unwrap_or(LAST_OF_9999).min(LAST_OF_9999)
 }
 
@@ -48,30 +38,17 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
-fn push_padded(out: &mut Vec<u8>, value: u64, width: u32) {
-    for place in (0..width).rev() {
-        let digit = value.checked_div(10_u64.saturating_pow(place)).unwrap_or(0) % 10;
-        out.push(b'0'.saturating_add(u8::try_from(digit).unwrap_or(0)));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(millis: u64) -> String {
-        let mut out = Vec::new();
-        push_rfc3339(&mut out, Duration::from_millis(millis));
-        String::from_utf8(out).unwrap()
-    }
-
     #[test]
     fn known_instants() {
-        assert_eq!(text(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(text(951_782_400_000), "2000-02-29T00:00:00.000Z");
-        assert_eq!(text(1_793_588_861_238), "2026-11-02T03:07:41.238Z");
-        assert_eq!(text(4_107_542_399_999), "2100-02-28T23:59:59.999Z");
-        assert_eq!(text(4_107_542_400_000), "2100-03-01T00:00:00.000Z");
-        assert_eq!(text(u64::MAX), "9999-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(rfc3339(1_793_588_861_238), "2026-11-02T03:07:41.238Z");
+        assert_eq!(rfc3339(4_107_542_399_999), "2100-02-28T23:59:59.999Z");
+        assert_eq!(rfc3339(4_107_542_400_000), "2100-03-01T00:00:00.000Z");
+        assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59.999Z");
     }
 }

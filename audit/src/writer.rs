@@ -12,7 +12,8 @@ use crate::keeper::Complete;
 use crate::layout::{Layout, SEGMENT_RECORDS, TILE_LEN, TILE_WIDTH, create_for_append};
 use crate::merkle::{Frontier, Hash};
 use crate::queue::{Job, Shared, Work};
-use crate::record::{NoteKind, Position, push_note, push_record};
+use crate::record::{NoteKind, push_note, push_record};
+use crate::text::push_decimal;
 use crate::ticket::{Pending, Wakes};
 use portcullis_decision::{Clock, Facts};
 use std::fs::File;
@@ -66,6 +67,8 @@ pub(crate) struct Appender {
     /// Full bundles that nobody was told of yet: there is no keeper while the log is being opened.
     pub(crate) full: Vec<Complete>,
     staged: Staged,
+    /// The entry that is being staged, before it has its number.
+    entry: Vec<u8>,
 }
 
 /// A batch that is encoded but not written.
@@ -77,6 +80,16 @@ struct Staged {
 }
 
 impl Staged {
+    /// Appends the frame of an entry, whose number `index` goes to `seq_at`.
+    fn push(&mut self, entry: &[u8], seq_at: usize, index: u64) -> Result<Hash, frame::TooLong> {
+        let start = frame::begin(&mut self.bytes);
+        let (before, after) = entry.split_at_checked(seq_at).unwrap_or((entry, &[]));
+        self.bytes.extend_from_slice(before);
+        push_decimal(&mut self.bytes, index);
+        self.bytes.extend_from_slice(after);
+        frame::finish(&mut self.bytes, start, index).inspect_err(|_| self.bytes.truncate(start))
+    }
+
     fn clear(&mut self) {
         self.bytes.clear();
         self.leaves.clear();
@@ -93,7 +106,17 @@ impl Appender {
         frontier: Frontier,
         segment: OpenSegment,
     ) -> Self {
-        Self { layout, disk, clock, origin, frontier, segment, full: Vec::new(), staged: Staged::default() }
+        Self {
+            layout,
+            disk,
+            clock,
+            origin,
+            frontier,
+            segment,
+            full: Vec::new(),
+            staged: Staged::default(),
+            entry: Vec::new(),
+        }
     }
 
     /// Makes everything written so far durable.
@@ -112,18 +135,17 @@ impl Appender {
         self.segment.leaves.len().saturating_add(self.staged.leaves.len()) >= TILE_LEN
     }
 
-    /// Encodes one entry behind those that are staged.
-    fn stage(&mut self, write: impl Fn(&mut Vec<u8>, Position<'_>)) -> u64 {
+    /// Encodes one entry behind those that are staged; `write` answers with the place of its number.
+    fn stage(&mut self, write: impl FnOnce(&mut Vec<u8>, &str) -> usize) -> u64 {
         let index = self.next_index();
-        let position = Position { index, node: &self.origin };
-        let start = frame::begin(&mut self.staged.bytes);
-        write(&mut self.staged.bytes, position);
-        let leaf = frame::finish(&mut self.staged.bytes, start, index).unwrap_or_else(|frame::TooLong| {
+        self.entry.clear();
+        let seq_at = write(&mut self.entry, &self.origin);
+        let leaf = self.staged.push(&self.entry, seq_at, index).unwrap_or_else(|frame::TooLong| {
             // Row TL-8: cannot happen with the limits of `record`; if it does, the fact itself is kept.
-            self.staged.bytes.truncate(start);
-            let start = frame::begin(&mut self.staged.bytes);
-            push_note(&mut self.staged.bytes, NoteKind::Oversized, position, self.clock.wall(), &Facts::none());
-            frame::finish(&mut self.staged.bytes, start, index).unwrap_or_default()
+            self.entry.clear();
+            let now = self.clock.wall();
+            let seq_at = push_note(&mut self.entry, NoteKind::Oversized, &self.origin, now, &Facts::none());
+            self.staged.push(&self.entry, seq_at, index).unwrap_or_default()
         });
         self.staged.leaves.push(leaf);
         index
@@ -133,7 +155,7 @@ impl Appender {
     pub(crate) fn note(&mut self, kind: NoteKind, facts: &Facts, shared: Option<&Shared>) -> Result<(), AuditError> {
         self.finish_bundle_if_full(shared, &mut Wakes::default())?;
         let at = self.clock.wall();
-        self.stage(|out, position| push_note(out, kind, position, at, facts));
+        self.stage(|out, node| push_note(out, kind, node, at, facts));
         self.write(shared, &mut Wakes::default())
     }
 
@@ -214,7 +236,7 @@ impl Appender {
                 self.finish_bundle_if_full(Some(shared), wakes)?;
             }
             let Job { record, pending } = job;
-            let index = self.stage(|out, position| push_record(out, &record, position));
+            let index = self.stage(|out, node| push_record(out, &record, node));
             self.staged.tickets.push((pending, index));
             if self.staged.bytes.len() >= BATCH_BYTES {
                 self.write(Some(shared), wakes)?;

@@ -62,8 +62,8 @@ fn machine(entry: &Value, record: &StoredRecord) -> Value {
         .flatten()
         .map(|stage| {
             json!({
-                "stage": stage["stage"], "verdict": stage["verdict"], "reason": stage["reason"],
-                "facts": stage["facts"], "micros": stage["micros"],
+                "stage": stage["stage"], "verdict": verdict(stage), "reason": stage["reason"],
+                "facts": stage.get("facts").unwrap_or(&json!({})), "micros": stage["micros"].as_u64().unwrap_or(0),
             })
         })
         .collect();
@@ -71,11 +71,21 @@ fn machine(entry: &Value, record: &StoredRecord) -> Value {
         "schema": "portcullis/explain/v1",
         "id": entry["request"], "decision": entry["decision"], "status": entry["status"], "reason": entry["reason"],
         "who": entry["who"], "operation": entry["operation"], "object": entry["object"], "stages": stages,
-        "alerts": entry["alerts"], "upstream": entry["upstream"], "replayed": entry["replayed"],
-        "at": entry["at"], "node": entry["node"], "revision": entry["revision"], "address": entry["address"],
+        "alerts": entry.get("alerts").unwrap_or(&json!([])), "upstream": entry["upstream"],
+        "replayed": entry["replayed"] == true, "at": at(entry), "node": entry["node"], "revision": entry["revision"], "address": entry["address"],
         "method": entry["method"], "template": entry["template"], "trace": entry["trace"],
         "record": { "index": record.index, "leaf": hex(&record.leaf), "sealed": sealed(record) },
     })
+}
+
+/// A stage that does not say otherwise allowed the request.
+fn verdict(stage: &Value) -> &str {
+    stage["verdict"].as_str().unwrap_or("allow")
+}
+
+/// When the request ended, for people.
+fn at(entry: &Value) -> String {
+    entry["unix_ms"].as_u64().map_or_else(|| "-".to_owned(), portcullis_audit::rfc3339)
 }
 
 /// Under a checkpoint that does not fail to verify.
@@ -146,7 +156,7 @@ fn headline(out: &mut String, entry: &Value) {
     let _ = writeln!(
         out,
         "{decision}  {seen}{reason}     {}   node {}   revision {}",
-        text(&entry["at"]),
+        at(entry),
         text(&entry["node"]),
         text(&entry["revision"])
     );
@@ -192,7 +202,7 @@ fn what(out: &mut String, entry: &Value) {
 }
 
 fn stage_line(out: &mut String, number: u32, stage: &Value) {
-    let verdict = if stage["verdict"] == "allow" { "allow" } else { "DENY " };
+    let verdict = if verdict(stage) == "allow" { "allow" } else { "DENY " };
     let micros = stage["micros"].as_u64().unwrap_or(0);
     let mut said = facts(&stage["facts"]);
     if let Some(reason) = stage["reason"].as_str() {

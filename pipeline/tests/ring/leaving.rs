@@ -82,7 +82,7 @@ async fn id_05_a_keyed_write_is_finished_although_its_client_left() {
     assert_eq!(late.json(), json!({"paid": true}));
     assert_eq!(stand.origin.sent().len(), 1);
     let records = stand.final_records();
-    let finished: Vec<_> = records.iter().filter(|r| r["decision"] == "allow" && r["replayed"] == false).collect();
+    let finished: Vec<_> = records.iter().filter(|r| r["decision"] == "allow" && r["replayed"] != true).collect();
     assert_eq!(finished.len(), 1, "{records:#?}");
     assert!(records.iter().all(|r| r["reason"] != "client.aborted"));
 }
