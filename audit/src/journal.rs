@@ -6,11 +6,11 @@ use crate::error::{AuditError, AuditFault, Refusal};
 use crate::keeper::{self, Keeper, Progress};
 use crate::layout::Layout;
 use crate::queue::{JournalState, Shared, Slot};
-use crate::record::NoteKind;
+use crate::record::{Happening, NoteKind};
 use crate::recovery::{self, Cut, Recovered};
 use crate::signer::{Signer, VerifyingKey};
 use crate::text::hex;
-use crate::ticket::{Lane, Relay};
+use crate::ticket::{Lane, Relay, Ticket};
 use crate::writer::{self, Appender};
 use parking_lot::{Condvar, Mutex};
 use portcullis_decision::{Clock, Facts};
@@ -172,6 +172,11 @@ impl Journal {
     /// Reserves the place for one record. One atomic operation.
     pub fn reserve(&self) -> Result<Slot, Refusal> {
         self.owner.shared.reserve(self.lane.clone())
+    }
+
+    /// Writes down what happens to the process. The answer resolves as a record's does.
+    pub fn note(&self, happening: Happening, facts: Facts) -> Result<Ticket, Refusal> {
+        Ok(self.reserve()?.note(happening, facts))
     }
 
     /// Whether records are taken.

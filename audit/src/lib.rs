@@ -44,7 +44,7 @@ pub use error::{AuditError, AuditFault, Refusal};
 pub use journal::{Journal, JournalConfig, open};
 pub use query::{CheckpointInfo, Found, Proof, QueryError, StoredRecord};
 pub use queue::{JournalState, Slot};
-pub use record::{ENTRY_BYTES_MAX, NOTE_SCHEMA, RECORD_SCHEMA};
+pub use record::{ENTRY_BYTES_MAX, Happening, NOTE_SCHEMA, RECORD_SCHEMA};
 pub use signer::{Signer, VerifyingKey};
 pub use text::{TEXT_BYTES_MAX, hex, readable};
 pub use ticket::{Relay, Ticket};

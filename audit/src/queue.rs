@@ -7,8 +7,10 @@
 
 use crate::error::{AuditFault, Refusal};
 use crate::keeper::Progress;
+use crate::record::Happening;
 use crate::ticket::{Lane, Pending, Ticket};
 use parking_lot::{Condvar, Mutex};
+use portcullis_decision::Facts;
 use portcullis_decision::record::Record;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -79,8 +81,16 @@ impl Queue {
 
 /// A record on its way to the log.
 pub(crate) struct Job {
-    pub(crate) record: Box<Record>,
+    pub(crate) entry: Entry,
     pub(crate) pending: Pending,
+}
+
+/// What a job has to write.
+pub(crate) enum Entry {
+    /// A finished request.
+    Record(Box<Record>),
+    /// Something that happened to the process.
+    Note(Happening, Facts),
 }
 
 /// What the writer finds when it looks for work.
@@ -292,7 +302,15 @@ impl Slot {
     pub fn submit(self, record: Record) -> Ticket {
         let shared = Arc::clone(&self.place.shared);
         let (pending, ticket) = Pending::new(self.place, self.lane.clone());
-        shared.submit(Job { record: Box::new(record), pending }, self.lane.as_ref());
+        shared.submit(Job { entry: Entry::Record(Box::new(record)), pending }, self.lane.as_ref());
+        ticket
+    }
+
+    /// Hands over a note instead of a record.
+    pub fn note(self, happening: Happening, facts: Facts) -> Ticket {
+        let shared = Arc::clone(&self.place.shared);
+        let (pending, ticket) = Pending::new(self.place, self.lane.clone());
+        shared.submit(Job { entry: Entry::Note(happening, facts), pending }, self.lane.as_ref());
         ticket
     }
 }

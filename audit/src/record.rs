@@ -36,6 +36,23 @@ pub(crate) enum NoteKind {
     Resumed,
     /// A record was too long and only its digest is kept.
     Oversized,
+    /// What the process says of itself.
+    Of(Happening),
+}
+
+/// What happens to the process that decides, and belongs beside its decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// Another configuration is in force from here on.
+    Reloaded,
+    /// A configuration was refused; the one before stays in force (F02).
+    ConfigRejected,
+    /// The wall clock was moved (F22).
+    ClockMoved,
+    /// The process ends and hands its sockets and this log to another (F06).
+    HandedOver,
+    /// The process was asked to end (F07).
+    Stopping,
 }
 
 impl NoteKind {
@@ -45,6 +62,11 @@ impl NoteKind {
             NoteKind::TornTail => "torn_tail",
             NoteKind::Resumed => "resumed",
             NoteKind::Oversized => "oversized",
+            NoteKind::Of(Happening::Reloaded) => "reloaded",
+            NoteKind::Of(Happening::ConfigRejected) => "config_rejected",
+            NoteKind::Of(Happening::ClockMoved) => "clock_moved",
+            NoteKind::Of(Happening::HandedOver) => "handed_over",
+            NoteKind::Of(Happening::Stopping) => "stopping",
         }
     }
 }

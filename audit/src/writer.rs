@@ -11,7 +11,7 @@ use crate::frame;
 use crate::keeper::Complete;
 use crate::layout::{Layout, SEGMENT_RECORDS, TILE_LEN, TILE_WIDTH, create_for_append};
 use crate::merkle::{Frontier, Hash};
-use crate::queue::{Job, Shared, Work};
+use crate::queue::{Entry, Job, Shared, Work};
 use crate::record::{NoteKind, push_note, push_record};
 use crate::text::push_decimal;
 use crate::ticket::{Pending, Wakes};
@@ -235,8 +235,14 @@ impl Appender {
             if self.is_bundle_full() {
                 self.finish_bundle_if_full(Some(shared), wakes)?;
             }
-            let Job { record, pending } = job;
-            let index = self.stage(|out, node| push_record(out, &record, node));
+            let Job { entry, pending } = job;
+            let index = match entry {
+                Entry::Record(record) => self.stage(|out, node| push_record(out, &record, node)),
+                Entry::Note(happening, facts) => {
+                    let at = self.clock.wall();
+                    self.stage(|out, node| push_note(out, NoteKind::Of(happening), node, at, &facts))
+                }
+            };
             self.staged.tickets.push((pending, index));
             if self.staged.bytes.len() >= BATCH_BYTES {
                 self.write(Some(shared), wakes)?;

@@ -47,6 +47,7 @@ impl Loaded {
         let of_api = |api: &crate::loaded::Api| {
             let named = api.contract.operations.iter().zip(&api.operations);
             let limits = named.map(|(operation, settings)| OperationLimits {
+                api: Arc::clone(&api.name),
                 name: Arc::clone(&operation.id),
                 limits: settings.limits.clone(),
                 concurrency: settings.concurrency,

@@ -33,7 +33,8 @@ mod words;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_decision::finding::{Finding, Severity};
@@ -64,6 +65,8 @@ pub struct Refused {
     pub findings: Vec<Finding>,
     /// For [`render`].
     pub sources: Sources,
+    /// Every file that was asked for; one of them has to change before it can be used.
+    pub files: Vec<PathBuf>,
 }
 
 impl fmt::Display for Refused {
@@ -78,8 +81,18 @@ impl std::error::Error for Refused {}
 pub fn load(path: &Path, environment: &Environment<'_>) -> Result<Loaded, Refused> {
     let file: Arc<str> = path.display().to_string().into();
     match text::read_text(path, CONFIGURATION_BYTES_MAX) {
-        Ok(text) => load_text(&file, &text, path.parent().unwrap_or(Path::new("")), environment),
-        Err(error) => Err(Refused { findings: vec![error.finding(&file)], sources: Sources::default() }),
+        Ok(text) => {
+            let mut loaded = load_text(&file, &text, path.parent().unwrap_or(Path::new("")), environment);
+            match &mut loaded {
+                Ok(Loaded { files, .. }) | Err(Refused { files, .. }) => files.push(path.to_owned()),
+            }
+            loaded
+        }
+        Err(error) => Err(Refused {
+            findings: vec![error.finding(&file)],
+            sources: Sources::default(),
+            files: vec![path.to_owned()],
+        }),
     }
 }
 
@@ -90,34 +103,41 @@ pub fn load_text(file: &str, text: &str, directory: &Path, environment: &Environ
     sources.keep(file.clone(), text.into());
     let mut root = match tree::parse(&file, text) {
         Ok(root) => root,
-        Err(findings) => return Err(Refused { findings, sources }),
+        Err(findings) => return Err(Refused { findings, sources, files: Vec::new() }),
     };
     let sink = Sink::new(file.clone());
     environment::substitute(&mut root, environment, &sink);
     words::judge::judge(&root, &sink);
-    let surroundings =
-        Surroundings { directory, environment, sources: RefCell::new(sources), side_files: RefCell::default() };
+    let surroundings = Surroundings {
+        directory,
+        environment,
+        sources: RefCell::new(sources),
+        side_files: RefCell::default(),
+        files: RefCell::default(),
+    };
     let cursor = Cursor::root(&root, &sink);
     let loaded = read::read(&cursor, &surroundings);
     if !sink.refuses() {
         cursor.refuse_unread();
     }
-    let sources = surroundings.sources.into_inner();
-    finish(loaded, sink, sources, |sources| revision::of(&root, &file, sources, &surroundings.side_files.borrow()))
+    let (sources, files) = (surroundings.sources.into_inner(), surroundings.files.into_inner());
+    finish(loaded, sink, (sources, files), |sources| revision::of(&root, &file, sources, &surroundings.side_files.borrow()))
 }
 
 fn finish(
     loaded: Option<Loaded>,
     sink: Sink,
-    sources: Sources,
+    (sources, files): (Sources, BTreeSet<PathBuf>),
     revision: impl FnOnce(&Sources) -> String,
 ) -> Result<Loaded, Refused> {
     let findings = sink.into_findings();
-    let Some(mut loaded) = loaded else { return Err(Refused { findings, sources }) };
+    let files: Vec<PathBuf> = files.into_iter().collect();
+    let Some(mut loaded) = loaded else { return Err(Refused { findings, sources, files }) };
     let findings = loaded.waivers.apply(findings);
     if findings.iter().any(|finding| finding.severity == Severity::Refuse) {
-        return Err(Refused { findings, sources });
+        return Err(Refused { findings, sources, files });
     }
+    loaded.files = files;
     loaded.findings = findings;
     loaded.revision = revision(&sources);
     loaded.sources = sources;

@@ -50,6 +50,8 @@ pub struct Loaded {
     pub revision: String,
     /// The texts it was made of.
     pub sources: Sources,
+    /// Every file it was made of, secrets included.
+    pub files: Vec<PathBuf>,
 }
 
 /// Where clients and operators connect.

@@ -17,6 +17,7 @@ mod upstreams;
 mod words;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,12 +38,19 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) sources: RefCell<Sources>,
     /// Bytes beside the texts that decide what is in force: key sets.
     pub(crate) side_files: RefCell<Vec<(String, Vec<u8>)>>,
+    /// Every file that was asked for, there or not: a change of one of them is a change of the configuration.
+    pub(crate) files: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl Surroundings<'_> {
     /// A path of the configuration; `./` and the like are kept as the operator wrote them.
     pub(crate) fn path(&self, text: &str) -> PathBuf {
         if self.directory.as_os_str().is_empty() { PathBuf::from(text) } else { self.directory.join(text) }
+    }
+
+    /// Remembers a file whose content decides what is in force.
+    pub(crate) fn reads(&self, path: &Path) {
+        self.files.borrow_mut().insert(path.to_owned());
     }
 
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
@@ -94,5 +102,6 @@ pub(crate) fn read(root: &Cursor<'_>, surroundings: &Surroundings<'_>) -> Option
         findings: Vec::<Finding>::new(),
         revision: String::new(),
         sources: Sources::default(),
+        files: Vec::new(),
     })
 }

@@ -26,9 +26,9 @@ use std::time::Duration;
 
 /// Verifies credentials. One per configuration; shared by all connections.
 pub struct Authenticator {
-    issuers: Vec<Issuer>,
+    issuers: Vec<Arc<Issuer>>,
     by_iss: HashMap<Box<str>, usize>,
-    cache: TokenCache,
+    cache: Arc<TokenCache>,
     challenges: Challenges,
     token_bytes_max: usize,
     clock: Arc<dyn Clock>,
@@ -48,7 +48,7 @@ pub enum Readiness {
 /// What was learned of a credential on the way to its refusal; for the record alone.
 #[derive(Default)]
 struct Evidence {
-    issuer: Option<usize>,
+    issuer: Option<Arc<Issuer>>,
     algorithm: Option<&'static str>,
     kid: Option<String>,
 }
@@ -61,8 +61,19 @@ struct Genuine {
 
 impl Authenticator {
     /// Checks a configuration and builds the stage. Nothing is fetched: see [`Authenticator::refresh`].
-    #[expect(clippy::needless_pass_by_value, reason = "the stage keeps its ports, so callers hand them over")]
     pub fn build(config: Config, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
+        Self::succeeding(None, config, fetch, clock)
+    }
+
+    /// The stage of a configuration that takes the place of another: issuers that did not change keep their keys, the
+    /// distance between fetches, and the tokens that were verified (F01).
+    #[expect(clippy::needless_pass_by_value, reason = "the stage keeps its ports, so callers hand them over")]
+    pub fn succeeding(
+        previous: Option<&Self>,
+        config: Config,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, IdentityError> {
         if config.issuers.is_empty() {
             return Err(IdentityError::NoIssuer);
         }
@@ -70,7 +81,7 @@ impl Authenticator {
             return Err(IdentityError::TokenBytes);
         }
         let challenges = Challenges::build(&config.resource)?;
-        let mut issuers: Vec<Issuer> = Vec::with_capacity(config.issuers.len());
+        let mut issuers: Vec<Arc<Issuer>> = Vec::with_capacity(config.issuers.len());
         let mut by_iss = HashMap::new();
         for issuer in config.issuers {
             if issuers.iter().any(|i| i.rules.name == issuer.name) {
@@ -80,9 +91,10 @@ impl Authenticator {
                 return Err(IdentityError::SameIssuer(other.rules.name.clone(), issuer.name));
             }
             by_iss.insert(issuer.issuer.as_str().into(), issuers.len());
-            issuers.push(Issuer::build(issuer, fetch.clone(), clock.clone())?);
+            let before = previous.map_or(&[] as &[_], |previous| &previous.issuers);
+            issuers.push(Issuer::build(issuer, before, (fetch.clone(), clock.clone()))?);
         }
-        let cache = TokenCache::new(config.cache_entries_max);
+        let cache = TokenCache::inherit(previous.map(|previous| &previous.cache), config.cache_entries_max);
         Ok(Self { issuers, by_iss, cache, challenges, token_bytes_max: config.token_bytes_max, clock })
     }
 
@@ -118,8 +130,7 @@ impl Authenticator {
         self.check_form(token).ok()?;
         let digest = TokenDigest::of(token)?;
         let entry = self.remembered(&digest)?;
-        let leeway = self.issuers.get(entry.issuer)?.rules.leeway;
-        entry.times.check(self.clock.wall(), leeway).ok()?;
+        entry.times.check(self.clock.wall(), entry.issuer.rules.leeway).ok()?;
         Some(entry.identity.clone())
     }
 
@@ -201,8 +212,8 @@ impl Authenticator {
     /// The entry of a token, if its issuer still uses the keys it was verified with.
     fn remembered(&self, digest: &TokenDigest) -> Option<Arc<Remembered>> {
         let entry = self.cache.find(digest)?;
-        let current = self.issuers.get(entry.issuer)?.keys.epoch();
-        if current == Some(entry.epoch) {
+        let is_ours = self.issuers.iter().any(|issuer| Arc::ptr_eq(issuer, &entry.issuer));
+        if is_ours && entry.issuer.keys.epoch() == Some(entry.epoch) {
             return Some(entry);
         }
         self.cache.forget(digest);
@@ -228,7 +239,7 @@ impl Authenticator {
             .ok_or(Fault::new(Reason::IdentityIssuer, "the issuer is not configured"))?;
         let issuer =
             self.issuers.get(index).ok_or(Fault::new(Reason::IdentityIssuer, "the issuer is not configured"))?;
-        evidence.issuer = Some(index);
+        evidence.issuer = Some(issuer.clone());
         if !algorithm.is_in(&issuer.algorithms) {
             return Err(Fault::new(Reason::IdentityAlgorithm, "the issuer may not sign with alg"));
         }
@@ -240,8 +251,9 @@ impl Authenticator {
         };
         let verified = unverified.verify(&key)?;
         let (identity, times) = profile::judge(verified, &issuer.rules, self.clock.wall())?;
-        let entry = Remembered { identity: Arc::new(identity), times, issuer: index, epoch, token_bytes: token.len() };
-        let entry = Arc::new(entry);
+        let issuer = issuer.clone();
+        let entry =
+            Arc::new(Remembered { identity: Arc::new(identity), times, issuer, epoch, token_bytes: token.len() });
         if let Some(digest) = digest {
             self.cache.remember(digest, entry.clone());
         }
@@ -255,12 +267,11 @@ impl Authenticator {
         digest: Option<&TokenDigest>,
         evidence: &mut Evidence,
     ) -> Result<(), Fault> {
-        let leeway = self.issuers.get(entry.issuer).map_or(Duration::ZERO, |i| i.rules.leeway);
-        entry.times.check(self.clock.wall(), leeway).inspect_err(|_| {
+        entry.times.check(self.clock.wall(), entry.issuer.rules.leeway).inspect_err(|_| {
             if let Some(digest) = digest {
                 self.cache.forget(digest);
             }
-            evidence.issuer = Some(entry.issuer);
+            evidence.issuer = Some(entry.issuer.clone());
             evidence.algorithm = Some(entry.identity.algorithm);
             evidence.kid = entry.identity.key_id.as_deref().map(str::to_owned);
         })
@@ -285,9 +296,9 @@ impl Authenticator {
 
     /// The denial: the true reason in the trail, one text for all of a kind on the wire.
     fn deny(&self, fault: Fault, evidence: Evidence, trail: &mut Trail) -> Denial {
-        let issuer = evidence.issuer.and_then(|index| self.issuers.get(index));
+        let issuer = evidence.issuer;
         let mut facts = Facts::none().with("detail", fault.detail);
-        if let Some(issuer) = issuer {
+        if let Some(issuer) = &issuer {
             facts = facts.with("issuer", issuer.rules.name.clone());
         }
         if let Some(algorithm) = evidence.algorithm {
@@ -299,7 +310,7 @@ impl Authenticator {
         let denial = trail.deny::<stage::Identity>(fault.reason, facts);
         let challenge = match fault.reason {
             Reason::IdentitySourceDown => {
-                let seconds = issuer.map_or(1, |i| i.keys.retry_after_s());
+                let seconds = issuer.as_ref().map_or(1, |i| i.keys.retry_after_s());
                 return denial.with_header(RETRY_AFTER, HeaderValue::from(seconds));
             }
             Reason::IdentityMissing => &self.challenges.missing,

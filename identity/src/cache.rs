@@ -3,10 +3,11 @@
 //!
 //! An entry is found by the full SHA-256 of the whole token and is good only for the issuer and the key-set epoch it
 //! was verified under; both are compared on every hit, so that no part of the triple is ever shortened or joined into
-//! text. The map belongs to one [`crate::Authenticator`], hence to one configuration. Times are checked by the caller
+//! text. The map outlives a configuration; an entry does so only where its issuer is configured as it was. Times are checked by the caller
 //! on every hit. Only genuine tokens get in, so a client cannot fill it with noise; its size is counted in KiB of token,
 //! so that large tokens take the room of many.
 
+use crate::issuer::Issuer;
 use crate::jwt::profile::Times;
 use aws_lc_rs::digest;
 use portcullis_decision::Identity;
@@ -30,8 +31,8 @@ impl TokenDigest {
 pub(crate) struct Remembered {
     pub(crate) identity: Arc<Identity>,
     pub(crate) times: Times,
-    /// Index of the issuer in this configuration.
-    pub(crate) issuer: usize,
+    /// The issuer as it was configured then: one whose rules changed since is another.
+    pub(crate) issuer: Arc<Issuer>,
     /// Epoch of the issuer's keys when the signature was checked.
     pub(crate) epoch: u64,
     /// Length of the token.
@@ -39,7 +40,10 @@ pub(crate) struct Remembered {
 }
 
 /// A bounded map of verified tokens; with room for none it remembers none.
-pub(crate) struct TokenCache(Option<Cache<TokenDigest, Arc<Remembered>, TokenKib>>);
+pub(crate) struct TokenCache {
+    entries_max: usize,
+    entries: Option<Cache<TokenDigest, Arc<Remembered>, TokenKib>>,
+}
 
 #[derive(Clone)]
 struct TokenKib;
@@ -53,21 +57,28 @@ impl Weighter<TokenDigest, Arc<Remembered>> for TokenKib {
 impl TokenCache {
     pub(crate) fn new(entries_max: usize) -> Self {
         let capacity = u64::try_from(entries_max).unwrap_or(u64::MAX);
-        Self((entries_max > 0).then(|| Cache::with_weighter(entries_max, capacity, TokenKib)))
+        let entries = (entries_max > 0).then(|| Cache::with_weighter(entries_max, capacity, TokenKib));
+        Self { entries_max, entries }
+    }
+
+    /// The map of an earlier configuration, where it has room for as many.
+    pub(crate) fn inherit(previous: Option<&Arc<Self>>, entries_max: usize) -> Arc<Self> {
+        let kept = previous.filter(|previous| previous.entries_max == entries_max);
+        kept.map_or_else(|| Arc::new(Self::new(entries_max)), Arc::clone)
     }
 
     pub(crate) fn find(&self, digest: &TokenDigest) -> Option<Arc<Remembered>> {
-        self.0.as_ref()?.get(digest)
+        self.entries.as_ref()?.get(digest)
     }
 
     pub(crate) fn remember(&self, digest: TokenDigest, entry: Arc<Remembered>) {
-        if let Some(cache) = &self.0 {
+        if let Some(cache) = &self.entries {
             cache.insert(digest, entry);
         }
     }
 
     pub(crate) fn forget(&self, digest: &TokenDigest) {
-        if let Some(cache) = &self.0 {
+        if let Some(cache) = &self.entries {
             cache.remove(digest);
         }
     }

@@ -7,6 +7,7 @@ use crate::config::{IssuerConfig, KeySource, LEEWAY_MAX, LIFETIME_MAX, SECRET_BY
 use crate::error::IdentityError;
 use crate::jwt::profile::{ClaimPlaces, Rules};
 use crate::keys::{Key, KeyRing, RingConfig, RingSource, SkippedKey, read_inline};
+use aws_lc_rs::digest::{Context, SHA256};
 use portcullis_decision::Clock;
 use portcullis_decision::fetch::{Fetch, check_address};
 use std::sync::Arc;
@@ -16,18 +17,24 @@ use std::time::Duration;
 pub(crate) struct Issuer {
     pub(crate) rules: Rules,
     pub(crate) algorithms: Vec<Algorithm>,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: Arc<KeyRing>,
+    /// SHA-256 over everything the keys depend on.
+    origin: Vec<u8>,
     /// Keys of its file that were set aside.
     pub(crate) skipped: Vec<SkippedKey>,
 }
 
 impl Issuer {
+    /// An issuer of `previous` that is configured as it was stays the same value, with its keys and all that was
+    /// verified by them; where only its rules changed, the keys stay (F01).
     pub(crate) fn build(
         config: IssuerConfig,
-        fetch: Arc<dyn Fetch>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, IdentityError> {
+        previous: &[Arc<Self>],
+        (fetch, clock): (Arc<dyn Fetch>, Arc<dyn Clock>),
+    ) -> Result<Arc<Self>, IdentityError> {
         check(&config)?;
+        let origin = origin(&config);
+        let before = previous.iter().find(|issuer| issuer.origin == origin);
         let places = ClaimPlaces::compile(&config.claims)?;
         let ring =
             RingConfig { name: config.name.clone(), issuer: config.issuer.clone(), allowed: config.algorithms.clone() };
@@ -57,8 +64,37 @@ impl Issuer {
             leeway: config.leeway,
             places,
         };
-        Ok(Self { rules, algorithms: config.algorithms, keys: KeyRing::new(ring, source, keys, fetch, clock), skipped })
+        if let Some(before) = before.filter(|before| before.rules == rules) {
+            return Ok(Arc::clone(before));
+        }
+        let keys = match before {
+            Some(before) => Arc::clone(&before.keys),
+            None => Arc::new(KeyRing::new(ring, source, keys, fetch, clock)),
+        };
+        Ok(Arc::new(Self { rules, algorithms: config.algorithms, keys, origin, skipped }))
     }
+}
+
+/// Everything the keys depend on: tags and lengths keep two configurations two.
+fn origin(config: &IssuerConfig) -> Vec<u8> {
+    let mut context = Context::new(&SHA256);
+    let mut part = |tag: u8, bytes: &[u8]| {
+        context.update(&[tag]);
+        context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(bytes);
+    };
+    part(b'n', config.name.as_bytes());
+    part(b'i', config.issuer.as_bytes());
+    for algorithm in &config.algorithms {
+        part(b'a', algorithm.name().as_bytes());
+    }
+    match &config.keys {
+        KeySource::Discovery => part(b'd', &[]),
+        KeySource::Url(url) => part(b'u', url.as_bytes()),
+        KeySource::Inline(bytes) => part(b'f', bytes),
+        KeySource::Hmac(secret) => part(b's', secret.expose()),
+    }
+    context.finish().as_ref().to_vec()
 }
 
 fn check(config: &IssuerConfig) -> Result<(), IdentityError> {

@@ -7,6 +7,7 @@
 use crate::LimitError;
 use crate::fields::RateFields;
 use crate::key::{CountedBy, KeyBuilder, KeySeed, Tag};
+use crate::lineage::Lineage;
 use crate::plan::OperationLimits;
 use crate::policy::Policy;
 use crate::rate::gcra::duration_ns;
@@ -44,7 +45,8 @@ pub struct BusinessQuestion<'a> {
 /// The counters by body.
 pub struct BusinessLimiter {
     operations: Vec<Vec<Policy>>,
-    counters: Counters,
+    counters: Arc<Counters>,
+    lineage: Lineage,
     seed: KeySeed,
     clock: Arc<dyn Clock>,
 }
@@ -52,13 +54,23 @@ pub struct BusinessLimiter {
 impl BusinessLimiter {
     /// Empty counters.
     pub fn new(config: BusinessConfig, clock: Arc<dyn Clock>) -> Result<Self, LimitError> {
-        let BusinessConfig { operations, entries_max } = config;
-        let mut number = 0u32;
-        let operations = operations.iter().map(|operation| operation.policies(&mut number, true));
+        Self::succeeding(None, config, clock)
+    }
+
+    /// The counters of an earlier configuration under a new one: what is limited in both keeps its counts (F01).
+    #[expect(clippy::needless_pass_by_value, reason = "as `new`: a configuration is used up by what it builds")]
+    pub fn succeeding(
+        previous: Option<&Self>,
+        config: BusinessConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LimitError> {
+        let mut heirs = Lineage::after(previous.map(|previous| &previous.lineage));
+        let operations = config.operations.iter().map(|operation| operation.policies(&mut heirs, true));
         Ok(Self {
             operations: operations.collect::<Result<_, _>>()?,
-            counters: Counters::new(entries_max),
-            seed: KeySeed::random(),
+            counters: Counters::inherit(previous.map(|previous| &previous.counters), config.entries_max),
+            lineage: heirs.done(),
+            seed: previous.map_or_else(KeySeed::random, |previous| previous.seed.clone()),
             clock,
         })
     }

@@ -6,6 +6,7 @@
 //! token names (RL-10).
 
 use crate::key::{CountedBy, KeySeed};
+use crate::lineage::Numbered;
 use crate::policy::Policy;
 use crate::rate::Rate;
 use crate::rate::gcra::duration_ns;
@@ -31,8 +32,10 @@ pub struct EdgeLimiter {
     address: Policy,
     failures: Policy,
     // Two stores: addresses that only ask do not crowd out those that fail.
-    requests_by_address: Counters,
-    failures_by_address: Counters,
+    requests_by_address: Arc<Counters>,
+    failures_by_address: Arc<Counters>,
+    config: EdgeConfig,
+    rates_changed: (bool, bool),
     seed: KeySeed,
     clock: Arc<dyn Clock>,
 }
@@ -40,14 +43,29 @@ pub struct EdgeLimiter {
 impl EdgeLimiter {
     /// Empty counters.
     pub fn new(config: EdgeConfig, clock: Arc<dyn Clock>) -> Self {
+        Self::succeeding(None, config, clock)
+    }
+
+    /// The counters of an earlier configuration under a new one: nobody's count begins anew (F01).
+    pub fn succeeding(previous: Option<&Self>, config: EdgeConfig, clock: Arc<dyn Clock>) -> Self {
         let EdgeConfig { address_rate, authentication_failures, entries_max } = config;
         let by = || vec![CountedBy::Address];
+        let rates_changed = previous.map_or((false, false), |previous| {
+            let (address, failures) = previous.rates_changed;
+            (
+                address || previous.config.address_rate != address_rate,
+                failures || previous.config.authentication_failures != authentication_failures,
+            )
+        });
+        let (of_address, of_failures) = (Numbered::fixed(0, rates_changed.0), Numbered::fixed(1, rates_changed.1));
         Self {
-            address: Policy::new(0, "address", &address_rate, by()),
-            failures: Policy::new(1, "authentication-failures", &authentication_failures, by()),
-            requests_by_address: Counters::new(entries_max),
-            failures_by_address: Counters::new(entries_max),
-            seed: KeySeed::random(),
+            address: Policy::new(of_address, "address", &address_rate, by()),
+            failures: Policy::new(of_failures, "authentication-failures", &authentication_failures, by()),
+            requests_by_address: Counters::inherit(previous.map(|p| &p.requests_by_address), entries_max),
+            failures_by_address: Counters::inherit(previous.map(|p| &p.failures_by_address), entries_max),
+            config,
+            rates_changed,
+            seed: previous.map_or_else(KeySeed::random, |previous| previous.seed.clone()),
             clock,
         }
     }

@@ -24,7 +24,7 @@ const LENGTH_MAX: u64 = (1 << 56) - 1;
 ///
 /// A caller that lacks the attribute (an anonymous one, a token without client or tenant) is counted by the nearest
 /// thing that names it alone: its subject, or its address. It is never uncounted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CountedBy {
     /// The pair of issuer and subject.
     Subject,

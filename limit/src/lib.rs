@@ -25,6 +25,7 @@ pub mod plan;
 pub mod rate;
 
 mod address;
+mod lineage;
 mod policy;
 mod refusal;
 mod store;

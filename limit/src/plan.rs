@@ -9,6 +9,7 @@ use crate::OPERATION_LIMITS_MAX;
 use crate::concurrency::{Concurrency, NoPermit, Permit};
 use crate::fields::RateFields;
 use crate::key::{CountedBy, KeySeed};
+use crate::lineage::{Heirs, Lineage, Numbered, PolicyId, PolicyKind};
 use crate::policy::{Policy, PolicyText};
 use crate::rate::Rate;
 use crate::rate::gcra::duration_ns;
@@ -72,6 +73,8 @@ impl OperationLimit {
 /// The limits of an operation. The plan and the business limiter are given the same list and take each its own.
 #[derive(Clone, Debug)]
 pub struct OperationLimits {
+    /// The API it belongs to: with the id, what the operation is over reloads.
+    pub api: Arc<str>,
     /// The operation's id: the policies are called `NAME`, `NAME-2`, ….
     pub name: Arc<str>,
     /// The limits.
@@ -81,8 +84,8 @@ pub struct OperationLimits {
 }
 
 impl OperationLimits {
-    /// The policies of one step, numbered on from `number`.
-    pub(crate) fn policies(&self, number: &mut u32, with_body: bool) -> Result<Vec<Policy>, LimitError> {
+    /// The policies of one step.
+    pub(crate) fn policies(&self, heirs: &mut Heirs<'_>, with_body: bool) -> Result<Vec<Policy>, LimitError> {
         if self.limits.len() > OPERATION_LIMITS_MAX {
             return Err(LimitError::OperationLimits(self.name.to_string()));
         }
@@ -96,11 +99,15 @@ impl OperationLimits {
                     0 => self.name.to_string(),
                     _ => format!("{}-{}", self.name, index.saturating_add(1)),
                 };
-                policies.push(Policy::new(*number, &name, &limit.rate, limit.by.clone()));
-                *number = number.saturating_add(1);
+                let numbered = heirs.number(self.id(PolicyKind::Operation, limit.by.clone()), &limit.rate);
+                policies.push(Policy::new(numbered, &name, &limit.rate, limit.by.clone()));
             }
         }
         Ok(policies)
+    }
+
+    fn id(&self, kind: PolicyKind, by: Vec<CountedBy>) -> PolicyId {
+        PolicyId { kind, api: Arc::clone(&self.api), name: Arc::clone(&self.name), by }
     }
 }
 
@@ -171,7 +178,8 @@ pub struct PlanLimiter {
     plan_from: PlanFrom,
     anonymous: Policy,
     operations: Vec<Own>,
-    counters: Counters,
+    counters: Arc<Counters>,
+    lineage: Lineage,
     concurrency: Arc<Concurrency>,
     seed: KeySeed,
     clock: Arc<dyn Clock>,
@@ -182,46 +190,35 @@ type Policies<'a> = SmallVec<[&'a Policy; STEP_POLICIES_INLINE]>;
 impl PlanLimiter {
     /// Empty counters.
     pub fn new(config: PlanConfig, clock: Arc<dyn Clock>) -> Result<Self, LimitError> {
+        Self::succeeding(None, config, clock)
+    }
+
+    /// The counters of an earlier configuration under a new one: plans and operations that stand in both keep what was
+    /// counted, and requests under way go on counting (F01).
+    pub fn succeeding(
+        previous: Option<&Self>,
+        config: PlanConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LimitError> {
         check(&config)?;
-        let mut number = 0u32;
-        let mut tiers = HashMap::new();
-        let mut default_tier = None;
-        for plan in &config.plans {
-            // The default plan's counters are the same, whether a token names the plan or not.
-            let tier = || Tier::new(number, plan, &config.by);
-            if plan.name == config.default_plan {
-                default_tier = Some((tier(), plan.rate));
-            } else if tiers.insert(Arc::clone(&plan.name), tier()).is_some() {
-                return Err(LimitError::PlanTwice(plan.name.to_string()));
-            }
-            number = number.saturating_add(2);
-        }
-        let (default_tier, default_rate) =
-            default_tier.ok_or_else(|| LimitError::DefaultPlan(config.default_plan.to_string()))?;
+        let mut heirs = Lineage::after(previous.map(|previous| &previous.lineage));
+        let (tiers, default_tier, default_rate) = tiers(&config, &mut heirs)?;
         let anonymous =
             config.anonymous.unwrap_or_else(|| AnonymousLimit { rate: default_rate, by: vec![CountedBy::Address] });
-        let anonymous = Policy::new(number, "anonymous", &anonymous.rate, anonymous.by);
-        number = number.saturating_add(1);
-        let mut operations = Vec::with_capacity(config.operations.len());
-        for operation in &config.operations {
-            let policies = operation.policies(&mut number, false)?;
-            let concurrency = operation.concurrency.map(|requests_max| {
-                let by = vec![CountedBy::Operation];
-                Places::new(number, &operation.name, requests_max, by)
-            });
-            number = number.saturating_add(1);
-            operations.push(Own { policies, concurrency });
-        }
+        let id = plan_id(PolicyKind::Anonymous, "anonymous", &anonymous.by);
+        let anonymous = Policy::new(heirs.number(id, &anonymous.rate), "anonymous", &anonymous.rate, anonymous.by);
+        let operations = config.operations.iter().map(|operation| Own::new(operation, &mut heirs));
         Ok(Self {
             tiers,
             default_plan: config.default_plan,
             default_tier,
             plan_from: config.plan_from,
             anonymous,
-            operations,
-            counters: Counters::new(config.entries_max),
-            concurrency: Concurrency::new(),
-            seed: KeySeed::random(),
+            operations: operations.collect::<Result<_, _>>()?,
+            counters: Counters::inherit(previous.map(|previous| &previous.counters), config.entries_max),
+            lineage: heirs.done(),
+            concurrency: previous.map_or_else(Concurrency::new, |previous| Arc::clone(&previous.concurrency)),
+            seed: previous.map_or_else(KeySeed::random, |previous| previous.seed.clone()),
             clock,
         })
     }
@@ -317,22 +314,64 @@ impl PlanLimiter {
 /// At most so much of an unknown plan's name is kept for the alert.
 const PLAN_NAME_CHARS_MAX: usize = 64;
 
+/// The plans by name, the default plan and its rate.
+fn tiers(
+    config: &PlanConfig,
+    heirs: &mut Heirs<'_>,
+) -> Result<(HashMap<Arc<str>, Tier>, Tier, Rate), LimitError> {
+    let mut tiers = HashMap::new();
+    let mut default_tier = None;
+    for plan in &config.plans {
+        let tier = Tier::new(plan, &config.by, heirs);
+        // The default plan's counters are the same, whether a token names the plan or not.
+        if plan.name == config.default_plan {
+            default_tier = Some((tier, plan.rate));
+        } else if tiers.insert(Arc::clone(&plan.name), tier).is_some() {
+            return Err(LimitError::PlanTwice(plan.name.to_string()));
+        }
+    }
+    let (tier, rate) = default_tier.ok_or_else(|| LimitError::DefaultPlan(config.default_plan.to_string()))?;
+    Ok((tiers, tier, rate))
+}
+
+fn plan_id(kind: PolicyKind, name: &str, by: &[CountedBy]) -> PolicyId {
+    PolicyId { kind, api: "".into(), name: name.into(), by: by.to_vec() }
+}
+
 impl Tier {
-    fn new(number: u32, plan: &Plan, by: &[CountedBy]) -> Self {
+    fn new(plan: &Plan, by: &[CountedBy], heirs: &mut Heirs<'_>) -> Self {
+        let numbered = heirs.number(plan_id(PolicyKind::Plan, &plan.name, by), &plan.rate);
         Self {
-            policy: Policy::new(number, &plan.name, &plan.rate, by.to_vec()),
-            concurrency: plan
-                .concurrency
-                .map(|requests_max| Places::new(number.saturating_add(1), &plan.name, requests_max, by.to_vec())),
+            policy: Policy::new(numbered, &plan.name, &plan.rate, by.to_vec()),
+            concurrency: plan.concurrency.map(|requests_max| {
+                let id = plan_id(PolicyKind::PlanPlaces, &plan.name, by);
+                Places::new(heirs.number(id, &plan.rate), &plan.name, requests_max, by.to_vec())
+            }),
         }
     }
 }
 
+impl Own {
+    fn new(operation: &OperationLimits, heirs: &mut Heirs<'_>) -> Result<Self, LimitError> {
+        let policies = operation.policies(heirs, false)?;
+        let concurrency = operation.concurrency.map(|requests_max| {
+            let by = vec![CountedBy::Operation];
+            let numbered = heirs.number(operation.id(PolicyKind::OperationPlaces, by.clone()), &places_rate(requests_max));
+            Places::new(numbered, &operation.name, requests_max, by)
+        });
+        Ok(Self { policies, concurrency })
+    }
+}
+
+/// A number of places has no rate; this one only gives it words.
+fn places_rate(requests_max: NonZeroU32) -> Rate {
+    Rate { count: requests_max, per: std::time::Duration::from_secs(1), burst: None }
+}
+
 impl Places {
-    fn new(number: u32, name: &str, requests_max: NonZeroU32, by: Vec<CountedBy>) -> Self {
-        let rate = Rate { count: requests_max, per: std::time::Duration::from_secs(1), burst: None };
+    fn new(numbered: Numbered, name: &str, requests_max: NonZeroU32, by: Vec<CountedBy>) -> Self {
         Self {
-            policy: Policy::new(number, name, &rate, by),
+            policy: Policy::new(numbered, name, &places_rate(requests_max), by),
             text: Arc::new(PolicyText::of_concurrency(name, requests_max.get())),
             requests_max: requests_max.get(),
         }

@@ -2,6 +2,7 @@
 //! A policy: a rate with a name, what it is counted by, and its words in `RateLimit-Policy`, made once at load.
 
 use crate::key::{CountedBy, Key, KeyBuilder, KeySeed};
+use crate::lineage::Numbered;
 use crate::rate::Rate;
 use crate::rate::gcra::Gcra;
 use crate::store::{Charge, Class};
@@ -123,10 +124,12 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    pub(crate) fn new(number: u32, name: &str, rate: &Rate, by: Vec<CountedBy>) -> Self {
+    pub(crate) fn new(numbered: Numbered, name: &str, rate: &Rate, by: Vec<CountedBy>) -> Self {
+        let Numbered { number, rate_changed } = numbered;
+        let gcra = Gcra::new(rate);
         Self {
             text: Arc::new(PolicyText::of_rate(name, rate)),
-            gcra: Gcra::new(rate),
+            gcra: if rate_changed { gcra.of_changed_rate() } else { gcra },
             rate_words: rate.to_string().into(),
             number,
             of_identity: by.iter().all(CountedBy::is_of_identity),

@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 /// Policies of one step that need no allocation.
 pub(crate) const STEP_POLICIES_INLINE: usize = 4;
@@ -139,6 +140,7 @@ enum Place {
 
 /// Bounded counters.
 pub(crate) struct Counters {
+    entries_max: usize,
     shards: Vec<Shard>,
     overflow: Mutex<HashMap<u32, Moment>>,
 }
@@ -159,12 +161,19 @@ impl Locked<'_> {
 impl Counters {
     /// At most `entries_max` counters of each class (rounded up to a multiple of the shards).
     pub(crate) fn new(entries_max: usize) -> Self {
-        let entries_max = entries_max.div_ceil(SHARDS).max(1);
-        let shard = || Shard(Mutex::new(Cells { entries_max, ..Cells::default() }));
+        let shard_entries_max = entries_max.div_ceil(SHARDS).max(1);
+        let shard = || Shard(Mutex::new(Cells { entries_max: shard_entries_max, ..Cells::default() }));
         Self {
+            entries_max,
             shards: std::iter::repeat_with(shard).take(SHARDS.saturating_mul(2)).collect(),
             overflow: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// The counters of an earlier configuration, where they have room for as many.
+    pub(crate) fn inherit(previous: Option<&Arc<Self>>, entries_max: usize) -> Arc<Self> {
+        let kept = previous.filter(|previous| previous.entries_max == entries_max);
+        kept.map_or_else(|| Arc::new(Self::new(entries_max)), Arc::clone)
     }
 
     /// Judges all charges together; charges all of them or none.
@@ -198,11 +207,12 @@ impl Counters {
         for charge in charges {
             let (place, tat) = match locked.of(shard_of(charge)) {
                 Some(cells) => match cells.by_key.get(&charge.key).copied() {
-                    Some(tat) => (Place::Cell, tat),
+                    Some(tat) => (Place::Cell, charge.gcra.settled(tat, now_ns)),
                     None if cells.has_room(now_ns) => (Place::Cell, Moment::default()),
                     None => {
                         let overflow = overflow.get_or_insert_with(|| self.overflow.lock());
-                        (Place::Overflow, overflow.get(&charge.policy).copied().unwrap_or_default())
+                        let tat = overflow.get(&charge.policy).copied().unwrap_or_default();
+                        (Place::Overflow, charge.gcra.settled(tat, now_ns))
                     }
                 },
                 // Every charge's shard was locked above; were it not, the shared counter is the strict answer.
@@ -256,6 +266,7 @@ impl Counters {
         let mut shard = self.shards.get(shard_of(charge)).map(|shard| shard.0.lock());
         if let Some(cells) = shard.as_deref_mut() {
             if let Some(tat) = cells.by_key.get_mut(&charge.key) {
+                *tat = charge.gcra.settled(*tat, now_ns);
                 return f(tat);
             }
             if cells.has_room(now_ns) {
@@ -267,7 +278,10 @@ impl Counters {
                 return answer;
             }
         }
-        f(self.overflow.lock().entry(charge.policy).or_default())
+        let mut overflow = self.overflow.lock();
+        let tat = overflow.entry(charge.policy).or_default();
+        *tat = charge.gcra.settled(*tat, now_ns);
+        f(tat)
     }
 
     fn lock(&self, charges: &[Charge<'_>]) -> Locked<'_> {

@@ -155,6 +155,7 @@ fn hosts(cursor: &Cursor<'_>) -> Vec<String> {
 /// Loads the document; what is wrong with it is reported with its own places.
 fn document(cursor: &Cursor<'_>, options: &LoadOptions, surroundings: &Surroundings<'_>) -> Option<Contract> {
     let path = surroundings.path(cursor.text()?);
+    surroundings.reads(&path);
     let text = match read_text(&path, DOCUMENT_BYTES_MAX) {
         Ok(text) => text,
         Err(error) => {
@@ -189,6 +190,7 @@ fn beside(directory: &Path, relative: &str, surroundings: &Surroundings<'_>) -> 
     if !file.starts_with(&root) {
         return Err("it lies outside the document's directory".to_owned());
     }
+    surroundings.reads(&file);
     let text = read_text(&file, DOCUMENT_BYTES_MAX).map_err(|error| error.to_string())?;
     if surroundings.sources.borrow().bytes() > TEXTS_BYTES_MAX {
         return Err(format!("the documents have more than {TEXTS_BYTES_MAX} bytes together"));

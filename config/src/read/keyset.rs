@@ -17,6 +17,7 @@ const RSA_BITS_WANTED: usize = 3072;
 pub(super) fn read(cursor: &Cursor<'_>, surroundings: &Surroundings<'_>) -> Option<Vec<u8>> {
     let file = cursor.word("file");
     let path = surroundings.path(file.text()?);
+    surroundings.reads(&path);
     let bytes = match read_bytes(&path, SIDE_FILE_BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(error) => {

@@ -50,7 +50,9 @@ pub(super) fn read(cursor: &Cursor<'_>, surroundings: &Surroundings<'_>) -> Opti
 pub(super) fn file<'a>(cursor: &Cursor<'a>, surroundings: &Surroundings<'_>) -> Option<(Cursor<'a>, PathBuf)> {
     let file = cursor.word("file");
     if let Some(text) = file.text() {
-        return Some((file, surroundings.path(text)));
+        let path = surroundings.path(text);
+        surroundings.reads(&path);
+        return Some((file, path));
     }
     let credential = cursor.word("credential");
     let name = credential.text()?;
@@ -67,5 +69,6 @@ pub(super) fn file<'a>(cursor: &Cursor<'a>, surroundings: &Surroundings<'_>) -> 
         return None;
     };
     let path = Path::new(&directory).join(name);
+    surroundings.reads(&path);
     Some((credential, path))
 }

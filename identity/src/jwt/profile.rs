@@ -20,6 +20,7 @@ const FOREIGN_CLAIMS: &[&str] =
     &["nonce", "at_hash", "c_hash", "s_hash", "events", "htm", "htu", "token_introspection"];
 
 /// What one issuer's tokens must say.
+#[derive(PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(crate) name: Arc<str>,
     pub(crate) issuer: String,
@@ -31,6 +32,7 @@ pub(crate) struct Rules {
 }
 
 /// Where claims without a fixed name stand.
+#[derive(PartialEq, Eq)]
 pub(crate) struct ClaimPlaces {
     scope: ClaimPath,
     roles: ClaimPath,

@@ -20,7 +20,7 @@ fn limit(rate: &str, by: &[&str]) -> OperationLimit {
 impl World {
     fn new(limits: Vec<OperationLimit>) -> Self {
         let clock = Arc::new(ManualClock::at(Duration::from_secs(1_790_000_000)));
-        let login = OperationLimits { name: "login".into(), limits, concurrency: None };
+        let login = OperationLimits { api: "orders".into(), name: "login".into(), limits, concurrency: None };
         let config = BusinessConfig { operations: vec![login], entries_max: 1000 };
         Self { business: BusinessLimiter::new(config, clock.clone()).unwrap(), clock }
     }

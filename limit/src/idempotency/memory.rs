@@ -49,7 +49,7 @@ pub struct Store {
 struct Inner {
     config: StoreConfig,
     clock: Arc<dyn Clock>,
-    kept: Mutex<Kept>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 #[derive(Default)]
@@ -76,7 +76,14 @@ enum State {
 impl Store {
     /// An empty store.
     pub fn new(config: StoreConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { inner: Arc::new(Inner { config, clock, kept: Mutex::default() }) }
+        Self::succeeding(None, config, clock)
+    }
+
+    /// The answers and the keys under way of an earlier configuration under a new one: a repeat stays a repeat (F01).
+    /// Answers that are kept already expire when they were to.
+    pub fn succeeding(previous: Option<&Self>, config: StoreConfig, clock: Arc<dyn Clock>) -> Self {
+        let kept = previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.inner.kept));
+        Self { inner: Arc::new(Inner { config, clock, kept }) }
     }
 
     /// Keys known and bytes kept now.

@@ -37,6 +37,7 @@ fn operation(name: &str, limits: &[(&str, &[&str])], concurrency: u32) -> Operat
         by: by.iter().map(|word| word.parse().unwrap()).collect(),
     };
     OperationLimits {
+        api: "orders".into(),
         name: name.into(),
         limits: limits.iter().map(limit).collect(),
         concurrency: NonZeroU32::new(concurrency),

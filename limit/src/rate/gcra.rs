@@ -62,6 +62,8 @@ pub(crate) struct Gcra {
     interval: Moment,
     /// `burst` intervals.
     tolerance: Moment,
+    /// Counters may hold what was charged at another rate.
+    rate_changed: bool,
 }
 
 impl Gcra {
@@ -75,7 +77,23 @@ impl Gcra {
             period_ns,
             interval: split(u128::from(period_ns), rate.count),
             tolerance: split(u128::from(period_ns).saturating_mul(u128::from(rate.burst_or_count().get())), rate.count),
+            rate_changed: false,
         }
+    }
+
+    /// The same over counters that were charged at another rate.
+    pub(crate) fn of_changed_rate(self) -> Self {
+        Self { rate_changed: true, ..self }
+    }
+
+    /// A kept state in the terms of this rate. What another rate left behind blocks for no longer than this one could
+    /// have: used up, with at most one more burst owed.
+    pub(crate) fn settled(&self, tat: Moment, now_ns: u64) -> Moment {
+        if !self.rate_changed {
+            return tat;
+        }
+        let whole = if tat.part >= self.parts.get() { Moment::at_ns(tat.ns.saturating_add(1)) } else { tat };
+        whole.min(self.add(self.latest(now_ns), self.tolerance))
     }
 
     /// Would one more be admitted?

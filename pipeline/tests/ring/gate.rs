@@ -167,7 +167,7 @@ fn gate(setup: &Setup, clock: &Arc<dyn Clock>, journal: Journal) -> Gate {
 fn limits_of(name: Arc<str>) -> OperationLimits {
     let by_name = OperationLimit { rate: rate(2), by: vec!["body:/username".parse().unwrap()] };
     let limits = if &*name == "login" { vec![by_name] } else { Vec::new() };
-    OperationLimits { name, limits, concurrency: None }
+    OperationLimits { api: "orders".into(), name, limits, concurrency: None }
 }
 
 fn api(setup: &Setup) -> Api {
