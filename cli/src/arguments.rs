@@ -82,6 +82,9 @@ pub(crate) struct RunOptions {
     /// A small orders API, two users, a token issuer and the gate; writes only under ./portcullis-demo.
     #[arg(long, conflicts_with = "openapi")]
     pub(crate) demo: bool,
+    /// Load the configuration again whenever one of its files changes (a SIGHUP always does).
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// Serve this document without a configuration file.
     #[arg(long, value_name = "FILE", requires_all = ["upstream", "issuer", "audience"])]
     pub(crate) openapi: Option<PathBuf>,

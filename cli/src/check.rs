@@ -45,7 +45,10 @@ struct Checked {
 fn check_configuration(path: &Path) -> Checked {
     let loaded = match report::read(path) {
         Ok(loaded) => loaded,
-        Err((findings, sources)) => return Checked { findings, sources, described: Vec::new(), operations: 0 },
+        Err(refused) => {
+            let (findings, sources) = (refused.findings, refused.sources);
+            return Checked { findings, sources, described: Vec::new(), operations: 0 };
+        }
     };
     let (compiled, found) = wire_up::compile(&loaded);
     let findings = loaded.settle(found);

@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod explain;
 mod keys;
+mod log;
 mod outcome;
 mod reason;
 mod report;

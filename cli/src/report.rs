@@ -4,22 +4,22 @@
 use crate::outcome::{Exit, Failure};
 use crate::wire_up;
 use portcullis_authorize::Compiled;
-use portcullis_config::{Environment, Loaded, Sources, render, render_all};
+use portcullis_config::{Environment, Loaded, Refused, Sources, render, render_all};
 use portcullis_decision::SystemClock;
 use portcullis_decision::finding::{Finding, Severity};
 use std::path::Path;
 
 /// Loads a configuration; what refuses it is told on stderr and ends the command with exit 3.
 pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
-    read(path).map_err(|(findings, sources)| refusal(&findings, &sources))
+    read(path).map_err(|refused| refusal(&refused.findings, &refused.sources))
 }
 
 /// Loads a configuration, or answers what is wrong with it.
-pub(crate) fn read(path: &Path) -> Result<Loaded, (Vec<Finding>, Sources)> {
+pub(crate) fn read(path: &Path) -> Result<Loaded, Refused> {
     let clock = SystemClock::new();
     let variable = |name: &str| std::env::var(name).ok();
     let environment = Environment { variable: &variable, clock: &clock };
-    portcullis_config::load(path, &environment).map_err(|refused| (refused.findings, refused.sources))
+    portcullis_config::load(path, &environment)
 }
 
 /// Compiles the rules and weighs everything found; what refuses the whole ends the command with exit 3, the rest is
@@ -31,7 +31,7 @@ pub(crate) fn settle(loaded: &Loaded) -> Result<Vec<Compiled>, Failure> {
         return Err(refusal(&findings, &loaded.sources));
     }
     for finding in findings.iter().filter(|f| f.severity >= Severity::Medium) {
-        eprint!("{}", render(finding, &loaded.sources));
+        crate::log::tell(&render(finding, &loaded.sources));
     }
     Ok(compiled)
 }

@@ -1,36 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `portcullis run`: load everything, build everything, bind, and only then say so.
+//! `portcullis run`: load everything, build everything, bind, and only then say so; then live until asked to end.
+
+mod coverage;
+mod fixed;
+mod notify;
+mod reload;
+mod serving;
+mod supervise;
+mod watch;
 
 use crate::arguments::{CONFIG_DEFAULT, RunOptions};
+use crate::log::{self, say};
 use crate::outcome::{Exit, Failure};
-use crate::wire_up::{self, Parts};
-use crate::{demo, report};
-use arc_swap::ArcSwap;
-use portcullis_audit::{Journal, JournalState};
-use portcullis_authorize::Compiled;
-use portcullis_config::Loaded;
-use portcullis_console::{Console, Ready, Source};
-use portcullis_egress::{Egress, EgressConfig};
-use portcullis_identity::{Authenticator, Readiness, RefreshOutcome};
-use portcullis_proxy::{Binding, Event, Events, Revision};
+use crate::{demo, report, wire_up};
+use fixed::Fixed;
+use notify::Notifier;
+use portcullis_audit::{Happening, Journal};
+use portcullis_console::Console;
+use portcullis_decision::Facts;
+use portcullis_proxy::Binding;
+use serving::{Opened, Serving, refresh};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// How long requests under way have to finish after a signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the last records have to reach the disk.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the first load of keys may hold up the start; issuers without keys are refused with 503 after that.
-const FIRST_KEYS_TIMEOUT: Duration = Duration::from_secs(6);
-/// How often key sets are looked after at least.
-const REFRESH_TICK_MAX: Duration = Duration::from_secs(1);
+/// How long the last lines of the log have to leave.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// Sent when a file would outgrow the process's limit; ignored, so that the write fails instead of the process.
 const SIGXFSZ: i32 = 25;
 /// Where the demo listens when nothing is said.
@@ -44,54 +50,104 @@ pub(crate) fn run(options: &RunOptions) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::Internal, format!("starting the control runtime: {e}")))?;
-    control.block_on(serve(options))
+    log::start().map_err(|e| Failure::new(Exit::Internal, format!("starting the log: {e}")))?;
+    let outcome = control.block_on(serve(options));
+    log::flush(FLUSH_TIMEOUT);
+    // What still blocks (a name that is being resolved) must not hold up the end.
+    control.shutdown_background();
+    outcome
+}
+
+/// The signals a gateway answers to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    _size_limit: Signal,
+}
+
+impl Signals {
+    /// Before anything else, so that none of them ends a process that is starting in the middle of a write.
+    fn catch() -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: caught(SignalKind::terminate())?,
+            interrupt: caught(SignalKind::interrupt())?,
+            hangup: caught(SignalKind::hangup())?,
+            _size_limit: caught(SignalKind::from_raw(SIGXFSZ))?,
+        })
+    }
+
+    /// Resolves when the process is asked to end; a hang-up asks for a reload meanwhile.
+    async fn until_the_end(&mut self, reload: &Notify) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => reload.notify_one(),
+            }
+        }
+    }
+}
+
+fn caught(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|e| Failure::new(Exit::Internal, format!("signals: {e}")))
 }
 
 async fn serve(options: &RunOptions) -> Result<ExitCode, Failure> {
-    let mut tasks = JoinSet::new();
-    let path = configuration(options, &mut tasks).await?;
+    let mut signals = Signals::catch()?;
+    let notifier = Arc::new(Notifier::from_environment());
+    let mut demo_tasks = JoinSet::new();
+    let path = configuration(options, &mut demo_tasks).await?;
     let loaded = report::load(&path)?;
     let compiled = report::settle(&loaded)?;
+    let opened = open(loaded, path)?;
+    let mut serving = serving::start(opened, compiled, Arc::clone(&notifier)).await?;
+    if options.watch {
+        serving.watch();
+    }
+    let public = serving.running.public;
+    let admin = serving.admin.map_or_else(|| "off".to_owned(), |a| a.to_string());
+    println!("listening public={public} admin={admin}");
+    notifier.ready(&format!("listening on {public}"));
+    if options.demo {
+        say!("{}", demo::guide(public));
+    }
+    signals.until_the_end(&serving.reload).await;
+    end(serving, &notifier).await
+}
+
+/// Binds what the configuration names: nothing is written before that succeeded.
+fn open(loaded: portcullis_config::Loaded, path: PathBuf) -> Result<Opened, Failure> {
     let (listen, admin) = (loaded.listen.public, loaded.listen.admin);
-    let _size_limit = caught_signal(SignalKind::from_raw(SIGXFSZ))?;
-    let (mut terminate, mut interrupt) =
-        (caught_signal(SignalKind::terminate())?, caught_signal(SignalKind::interrupt())?);
     let binding = Binding::bind(listen, wire_up::cores()).map_err(|e| {
         unusable(
             format!("cannot listen on {listen}: {e}"),
             "choose a free address: `listen.public.address`, or --listen",
         )
     })?;
-    let draining = Arc::new(AtomicBool::new(false));
     let console = match admin {
         None => None,
-        Some(address) => Some(Console::bind(address).await.map_err(|e| {
+        Some(address) => Some(Console::bind(address).map_err(|e| {
             unusable(
                 format!("cannot listen on {address}: {e}"),
                 "choose a free address: `listen.admin.address`, or --admin",
             )
         })?),
     };
-    let running = start(loaded, compiled, binding).await?;
-    let public = running.proxy.public;
-    let admin = console.as_ref().map(Console::address);
-    if let Some(console) = console {
-        tasks.spawn(console.serve(sources(&running, &draining), std::future::pending()));
-    }
-    println!("listening public={public} admin={}", admin.map_or_else(|| "off".to_owned(), |a| a.to_string()));
-    if options.demo {
-        eprintln!("{}", demo::guide(public));
-    }
-    tasks.spawn(keep_keys(Arc::clone(&running.authenticator)));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    eprintln!("draining: no new connections, at most {} s for what is under way", DRAIN_TIMEOUT.as_secs());
+    Ok(Opened { fixed: Fixed::of(&loaded), loaded, path, binding, console })
+}
+
+/// Ends without cutting an answer: not ready, no new connection, what is under way, the trail.
+async fn end(serving: Serving, notifier: &Notifier) -> Result<ExitCode, Failure> {
+    let Serving { running, mut supervisor, journal, draining, .. } = serving;
+    say!("draining: no new connections, at most {} s for what is under way", DRAIN_TIMEOUT.as_secs());
+    notifier.stopping("draining");
     draining.store(true, Ordering::Relaxed);
-    running.proxy.drain(DRAIN_TIMEOUT).await;
-    tasks.abort_all();
-    close(&running.journal).await
+    // The trail may be what is broken; the end comes all the same.
+    drop(journal.note(Happening::Stopping, Facts::none()));
+    running.drain(DRAIN_TIMEOUT).await;
+    supervisor.stop();
+    close(&journal).await
 }
 
 /// The configuration file: named, written by the demo, or written from `--openapi`.
@@ -141,98 +197,6 @@ fn quick(options: &RunOptions, document: &Path) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// What runs.
-struct Serving {
-    proxy: portcullis_proxy::Running,
-    authenticator: Arc<Authenticator>,
-    journal: Journal,
-}
-
-async fn start(loaded: Loaded, compiled: Vec<Compiled>, binding: Binding) -> Result<Serving, Failure> {
-    let clock = wire_up::clock();
-    let journal = wire_up::open_journal(&loaded, &clock)
-        .map_err(|e| unusable(format!("{e:#}"), "name a directory this user can write: `audit.directory` or `data`"))?;
-    let egress = Egress::new(EgressConfig::default(), tokio::runtime::Handle::current())
-        .map_err(|e| Failure::new(Exit::Internal, e))?;
-    let parts = Parts {
-        clock: Arc::clone(&clock),
-        journal: journal.clone(),
-        fetch: Arc::new(egress),
-        public: binding.public(),
-    };
-    let proxy_config = wire_up::proxy_config(&loaded, clock, events());
-    announce(&loaded);
-    let revision = wire_up::build(loaded, compiled, parts)
-        .map_err(|e| unusable(format!("{e:#}"), "`portcullis check` shows the configuration's findings"))?;
-    let authenticator = Arc::clone(&revision.gate.authenticator);
-    if tokio::time::timeout(FIRST_KEYS_TIMEOUT, refresh(&authenticator)).await.is_err() {
-        eprintln!("warning: keys are still being fetched; tokens of issuers without keys get 503 until they are here");
-    }
-    let revision: Arc<ArcSwap<Revision>> = Arc::new(ArcSwap::from_pointee(revision));
-    let proxy = binding.serve(proxy_config, &revision).map_err(|e| Failure::new(Exit::Internal, e))?;
-    Ok(Serving { proxy, authenticator, journal })
-}
-
-/// What is on and what is off, before the first request.
-fn announce(loaded: &Loaded) {
-    for api in &loaded.apis {
-        let public = api.operations.iter().filter(|o| o.public).count();
-        eprintln!(
-            "api {}: {} operations, {public} of them public, {} object types",
-            api.name,
-            api.operations.len(),
-            api.declared.objects.len()
-        );
-    }
-    eprintln!(
-        "on: authentication, scopes, contract, object and property rules, limits, idempotency keys, signed trail in {}",
-        loaded.audit.directory.display()
-    );
-    eprintln!("off: TLS, HTTP/2, upgrades, shared counters (put a TLS terminator in front of a public address)");
-}
-
-/// Looks after the key sets until it is aborted.
-async fn keep_keys(authenticator: Arc<Authenticator>) {
-    loop {
-        let due = authenticator.refresh_due().unwrap_or(REFRESH_TICK_MAX).min(REFRESH_TICK_MAX);
-        tokio::time::sleep(due.max(Duration::from_millis(50))).await;
-        refresh(&authenticator).await;
-    }
-}
-
-async fn refresh(authenticator: &Authenticator) {
-    for report in authenticator.refresh().await {
-        if let RefreshOutcome::Failed(error) = &report.outcome {
-            eprintln!("warning: keys of issuer `{}`: {error}", report.issuer);
-        }
-        for skipped in &report.skipped {
-            eprintln!("warning: issuer `{}`: key {} is set aside: {}", report.issuer, skipped.position, skipped.fault);
-        }
-    }
-}
-
-/// What `/readyz` asks.
-fn sources(serving: &Serving, draining: &Arc<AtomicBool>) -> Vec<Source> {
-    let (journal, authenticator, draining) =
-        (serving.journal.clone(), Arc::clone(&serving.authenticator), Arc::clone(draining));
-    vec![
-        Source::new("audit", move || match journal.state() {
-            JournalState::Writing => Ready::Yes,
-            JournalState::Unwritable | JournalState::Closed => Ready::No("the trail cannot be written".into()),
-        }),
-        Source::new("keys", move || match authenticator.ready() {
-            Readiness::Ready | Readiness::Partly(_) => Ready::Yes,
-            Readiness::NotReady => Ready::No("no issuer has keys".into()),
-        }),
-        Source::new(
-            "drain",
-            move || {
-                if draining.load(Ordering::Relaxed) { Ready::No("draining".into()) } else { Ready::Yes }
-            },
-        ),
-    ]
-}
-
 async fn close(journal: &Journal) -> Result<ExitCode, Failure> {
     let journal = journal.clone();
     let closed = tokio::task::spawn_blocking(move || journal.close(CLOSE_TIMEOUT)).await;
@@ -244,15 +208,6 @@ async fn close(journal: &Journal) -> Result<ExitCode, Failure> {
     }
 }
 
-fn caught_signal(kind: SignalKind) -> Result<Signal, Failure> {
-    signal(kind).map_err(|e| Failure::new(Exit::Internal, format!("signals: {e}")))
-}
-
 fn unusable(message: String, help: &str) -> Failure {
     Failure::new(Exit::Configuration, message).help(help)
-}
-
-/// Operational events on stderr; they hold no data of a client.
-fn events() -> Events {
-    Arc::new(|event: Event| eprintln!("proxy: {event:?}"))
 }

@@ -68,22 +68,33 @@ pub(crate) fn open_journal(loaded: &Loaded, clock: &Arc<dyn Clock>) -> Result<Jo
 }
 
 /// What a gate is built from beside the configuration.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,
     pub(crate) fetch: Arc<dyn Fetch>,
+    /// Answers kept for repeats, whatever configuration is in force.
+    pub(crate) kept: Arc<Store>,
     /// The address clients reach, once it is bound.
     pub(crate) public: SocketAddr,
 }
 
-/// Builds the gate and its upstreams.
-pub(crate) fn build(mut loaded: Loaded, compiled: Vec<Compiled>, parts: Parts) -> Result<proxy::Revision> {
-    let Parts { clock, journal, fetch, public } = parts;
+/// Builds the gate and its upstreams. What was counted, kept, verified and pooled under `previous` goes on.
+pub(crate) fn build(
+    mut loaded: Loaded,
+    compiled: Vec<Compiled>,
+    parts: &Parts,
+    previous: Option<&proxy::Revision>,
+) -> Result<proxy::Revision> {
+    let Parts { clock, journal, fetch, kept, public } = parts.clone();
+    let before = previous.map(|previous| &*previous.gate);
     let public_url: Arc<str> = loaded.listen.public_url.clone().unwrap_or_else(|| format!("http://{public}")).into();
-    let plan = Arc::new(PlanLimiter::new(loaded.plan_config(), Arc::clone(&clock))?);
-    let business = Arc::new(BusinessLimiter::new(loaded.business_config(), Arc::clone(&clock))?);
+    let plan = Arc::new(PlanLimiter::succeeding(before.map(|g| &*g.plan), loaded.plan_config(), Arc::clone(&clock))?);
+    let business = before.map(|g| &*g.business);
+    let business = Arc::new(BusinessLimiter::succeeding(business, loaded.business_config(), Arc::clone(&clock))?);
     let identity = loaded.take_identity_config(public_url.to_string());
-    let authenticator = Authenticator::build(identity, fetch, Arc::clone(&clock))?;
+    let authenticator =
+        Authenticator::succeeding(before.map(|g| &*g.authenticator), identity, fetch, Arc::clone(&clock))?;
     let targets = loaded.upstreams.iter().map(upstream).collect::<Result<_>>()?;
     let apis = loaded.apis.iter().zip(compiled);
     let apis = apis.map(|(api, compiled)| gate_api(&loaded.upstreams, &business, api, compiled)).collect();
@@ -96,16 +107,28 @@ pub(crate) fn build(mut loaded: Loaded, compiled: Vec<Compiled>, parts: Parts) -
         json_limits: loaded.json_limits(),
         apis,
         authenticator: Arc::new(authenticator),
-        edge: Arc::new(EdgeLimiter::new(loaded.edge_config(), Arc::clone(&clock))),
+        edge: Arc::new(EdgeLimiter::succeeding(before.map(|g| &*g.edge), loaded.edge_config(), Arc::clone(&clock))),
         plan,
         business,
-        idempotency: Arc::new(Store::new(loaded.idempotency_config(), Arc::clone(&clock))),
+        idempotency: Arc::new(Store::succeeding(Some(&kept), loaded.idempotency_config(), Arc::clone(&clock))),
         unquoted_keys: loaded.idempotency.unquoted_keys,
         journal,
         strict_transport_security: None,
         clock,
     };
-    Ok(proxy::Revision { gate: Arc::new(gate), upstreams: Arc::new(proxy::Upstreams::build(targets, cores(), None)) })
+    let upstreams = proxy::Upstreams::build(targets, cores(), previous.map(|previous| &*previous.upstreams));
+    Ok(proxy::Revision { gate: Arc::new(gate), upstreams: Arc::new(upstreams) })
+}
+
+/// Where kept answers begin: none yet.
+pub(crate) fn no_kept_answers(loaded: &Loaded, clock: &Arc<dyn Clock>) -> Arc<Store> {
+    Arc::new(Store::new(loaded.idempotency_config(), Arc::clone(clock)))
+}
+
+/// The largest body of any operation.
+pub(crate) fn body_bytes_max(loaded: &Loaded) -> usize {
+    let of_operations = loaded.apis.iter().flat_map(|api| &api.operations).map(|o| o.body_bytes_max).max();
+    of_operations.unwrap_or(0).max(loaded.edge.body_bytes_max)
 }
 
 /// Threads that serve: one for each core this process may use.
@@ -116,7 +139,6 @@ pub(crate) fn cores() -> std::num::NonZeroUsize {
 /// The proxy's own settings.
 pub(crate) fn proxy_config(loaded: &Loaded, clock: Arc<dyn Clock>, events: proxy::Events) -> proxy::Config {
     let edge = &loaded.edge;
-    let body_bytes_max = loaded.apis.iter().flat_map(|api| &api.operations).map(|o| o.body_bytes_max).max();
     let mut config = proxy::Config::new(loaded.listen.public, clock, events);
     config.cores = cores();
     config.connections.total_max = edge.connections_max;
@@ -126,7 +148,7 @@ pub(crate) fn proxy_config(loaded: &Loaded, clock: Arc<dyn Clock>, events: proxy
     config.head.bytes_max = edge.head_bytes_max;
     config.head.fields_max = edge.fields_max;
     config.head.timeout = edge.head_timeout;
-    config.body.bytes_max = body_bytes_max.unwrap_or(edge.body_bytes_max).max(edge.body_bytes_max) as u64;
+    config.body.bytes_max = body_bytes_max(loaded) as u64;
     config.body.rate_min = edge.body_min_rate;
     config.body.timeout = edge.body_timeout;
     config

@@ -32,8 +32,8 @@ mod waivers;
 mod words;
 
 use std::cell::RefCell;
-use std::fmt;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -121,7 +121,9 @@ pub fn load_text(file: &str, text: &str, directory: &Path, environment: &Environ
         cursor.refuse_unread();
     }
     let (sources, files) = (surroundings.sources.into_inner(), surroundings.files.into_inner());
-    finish(loaded, sink, (sources, files), |sources| revision::of(&root, &file, sources, &surroundings.side_files.borrow()))
+    finish(loaded, sink, (sources, files), |sources| {
+        revision::of(&root, &file, sources, &surroundings.side_files.borrow())
+    })
 }
 
 fn finish(

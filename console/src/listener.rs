@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The admin listener: loopback only, few connections, none for long.
 
-use crate::readiness::Source;
-use crate::routes::router;
+use crate::routes::{Shown, router};
 use axum::serve::Listener;
 use std::future::Future;
 use std::io;
@@ -43,21 +42,36 @@ pub enum ConsoleError {
 /// The admin listener, bound and not yet serving.
 #[derive(Debug)]
 pub struct Console {
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     address: SocketAddr,
     age_max: Duration,
 }
 
 impl Console {
-    /// Binds; port 0 lets the system choose. Must run inside a runtime.
-    pub async fn bind(address: SocketAddr) -> Result<Self, ConsoleError> {
+    /// Binds; port 0 lets the system choose.
+    pub fn bind(address: SocketAddr) -> Result<Self, ConsoleError> {
+        // Before binding: not even for a moment is anything else listened on.
         if !address.ip().is_loopback() {
             return Err(ConsoleError::NotLoopback(address));
         }
-        let failed = |source| ConsoleError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let listener = std::net::TcpListener::bind(address);
+        Self::on(listener.map_err(|source| ConsoleError::Listen { address, source })?)
+    }
+
+    /// A socket that listens already, which whoever started the process handed over.
+    pub fn on(listener: std::net::TcpListener) -> Result<Self, ConsoleError> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let address = listener.local_addr().map_err(|source| ConsoleError::Listen { address: any, source })?;
+        if !address.ip().is_loopback() {
+            return Err(ConsoleError::NotLoopback(address));
+        }
+        listener.set_nonblocking(true).map_err(|source| ConsoleError::Listen { address, source })?;
         Ok(Self { listener, address, age_max: CONNECTION_AGE_MAX })
+    }
+
+    /// The socket itself, to hand it over.
+    pub fn socket(&self) -> io::Result<std::net::TcpListener> {
+        self.listener.try_clone()
     }
 
     /// Where it listens.
@@ -65,12 +79,20 @@ impl Console {
         self.address
     }
 
-    /// Serves until `until` resolves; then answers what is under way.
-    pub async fn serve(self, sources: Vec<Source>, until: impl Future<Output = ()> + Send + 'static) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let bounded = Bounded { listener: self.listener, places, age_max: self.age_max };
-        // It resolves only when `until` does: accepting never fails for good.
-        let _ = axum::serve(bounded, router(sources.into())).with_graceful_shutdown(until).await;
+    /// Serves until `until` resolves; then answers what is under way. May be called again when it ended otherwise.
+    pub fn serve<F>(&self, shown: Arc<Shown>, until: F) -> impl Future<Output = ()> + Send + use<F>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (listener, age_max) = (self.listener.try_clone(), self.age_max);
+        async move {
+            let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+            // Without a descriptor for it there is nothing to serve; whoever keeps this running tries again.
+            let Ok(listener) = listener.and_then(TcpListener::from_std) else { return };
+            let bounded = Bounded { listener, places, age_max };
+            // It resolves only when `until` does: accepting never fails for good.
+            let _ = axum::serve(bounded, router(shown)).with_graceful_shutdown(until).await;
+        }
     }
 
     #[cfg(test)]

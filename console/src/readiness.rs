@@ -25,6 +25,11 @@ impl Source {
     pub fn new(name: &'static str, ask: impl Fn() -> Ready + Send + Sync + 'static) -> Self {
         Self { name, ask: Box::new(ask) }
     }
+
+    /// What the source answers now.
+    pub fn ready(&self) -> Ready {
+        (self.ask)()
+    }
 }
 
 impl fmt::Debug for Source {
@@ -37,7 +42,7 @@ impl fmt::Debug for Source {
 pub(crate) fn reasons(sources: &[Source]) -> Vec<Value> {
     sources
         .iter()
-        .filter_map(|source| match (source.ask)() {
+        .filter_map(|source| match source.ready() {
             Ready::Yes => None,
             Ready::No(reason) => Some(json!({ "source": source.name, "reason": reason })),
         })

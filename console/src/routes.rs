@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The routes of the admin listener, and the guard in front of them.
 
+use crate::metrics::{Metric, render};
 use crate::readiness::{Source, reasons};
 use axum::Router;
 use axum::body::Body;
@@ -16,15 +17,26 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const OPENMETRICS: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// The router over these sources.
-pub(crate) fn router(sources: Arc<[Source]>) -> Router {
+/// What the admin listener shows.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Who is asked whether the gateway should get traffic.
+    pub sources: Vec<Source>,
+    /// How it fares, in numbers.
+    pub metrics: Vec<Metric>,
+}
+
+/// The router over what is shown.
+pub(crate) fn router(shown: Arc<Shown>) -> Router {
     Router::new()
         .route("/healthz", get(healthz).fallback(other_method))
         .route("/readyz", get(readyz).fallback(other_method))
+        .route("/metrics", get(metrics).fallback(other_method))
         .fallback(async || problem(StatusCode::NOT_FOUND))
-        .with_state(sources)
+        .with_state(shown)
         .layer(from_fn(guard))
 }
 
@@ -32,10 +44,16 @@ async fn healthz() -> Response {
     answer(StatusCode::OK, JSON, &json!({ "alive": true }))
 }
 
-async fn readyz(State(sources): State<Arc<[Source]>>) -> Response {
-    let reasons = reasons(&sources);
+async fn readyz(State(shown): State<Arc<Shown>>) -> Response {
+    let reasons = reasons(&shown.sources);
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     answer(status, JSON, &json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+}
+
+async fn metrics(State(shown): State<Arc<Shown>>) -> Response {
+    let mut response = Response::new(Body::from(render(&shown.metrics)));
+    response.headers_mut().insert(CONTENT_TYPE, OPENMETRICS);
+    response
 }
 
 async fn other_method() -> Response {

@@ -42,7 +42,7 @@ pub enum Readiness {
     /// Some issuers have keys; tokens of these have none and are refused with 503 (F19).
     Partly(Vec<Arc<str>>),
     /// No issuer has keys.
-    NotReady,
+    NotReady(Vec<Arc<str>>),
 }
 
 /// What was learned of a credential on the way to its refusal; for the record alone.
@@ -192,9 +192,14 @@ impl Authenticator {
             self.issuers.iter().filter(|i| !i.keys.is_usable()).map(|i| i.rules.name.clone()).collect();
         match waiting.len() {
             0 => Readiness::Ready,
-            n if n == self.issuers.len() => Readiness::NotReady,
+            n if n == self.issuers.len() => Readiness::NotReady(waiting),
             _ => Readiness::Partly(waiting),
         }
+    }
+
+    /// Whether tokens of an issuer of this name are read.
+    pub fn has_issuer(&self, name: &str) -> bool {
+        self.issuers.iter().any(|issuer| &*issuer.rules.name == name)
     }
 
     /// Length, then dots, before any other work (T91).

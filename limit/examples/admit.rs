@@ -82,7 +82,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             by: vec![CountedBy::Subject],
             plan_from: PlanFrom::Identity,
             anonymous: None,
-            operations: vec![OperationLimits { api: "orders".into(), name: "listOrders".into(), limits: Vec::new(), concurrency: None }],
+            operations: vec![OperationLimits {
+                api: "orders".into(),
+                name: "listOrders".into(),
+                limits: Vec::new(),
+                concurrency: None,
+            }],
             entries_max: 2_000_000,
         };
         let limiter = PlanLimiter::new(config, Arc::clone(&clock))?;

@@ -85,15 +85,12 @@ impl Heirs<'_> {
             key.1 = key.1.saturating_add(1);
         }
         let before = self.previous.and_then(|previous| previous.known.get(&key));
-        let numbered = match before {
-            Some(Known { numbered, rate: charged_at }) => {
-                Numbered { rate_changed: numbered.rate_changed || charged_at != rate, ..*numbered }
-            }
-            None => {
-                let number = self.lineage.next;
-                self.lineage.next = number.saturating_add(1);
-                Numbered { number, rate_changed: false }
-            }
+        let numbered = if let Some(Known { numbered, rate: charged_at }) = before {
+            Numbered { rate_changed: numbered.rate_changed || charged_at != rate, ..*numbered }
+        } else {
+            let number = self.lineage.next;
+            self.lineage.next = number.saturating_add(1);
+            Numbered { number, rate_changed: false }
         };
         self.lineage.known.insert(key, Known { numbered, rate: *rate });
         numbered
@@ -110,12 +107,7 @@ mod tests {
     use super::*;
 
     fn id(name: &str) -> PolicyId {
-        PolicyId {
-            kind: PolicyKind::Operation,
-            api: "orders".into(),
-            name: name.into(),
-            by: vec![CountedBy::Subject],
-        }
+        PolicyId { kind: PolicyKind::Operation, api: "orders".into(), name: name.into(), by: vec![CountedBy::Subject] }
     }
 
     #[test]

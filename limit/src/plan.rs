@@ -195,23 +195,19 @@ impl PlanLimiter {
 
     /// The counters of an earlier configuration under a new one: plans and operations that stand in both keep what was
     /// counted, and requests under way go on counting (F01).
-    pub fn succeeding(
-        previous: Option<&Self>,
-        config: PlanConfig,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, LimitError> {
+    pub fn succeeding(previous: Option<&Self>, config: PlanConfig, clock: Arc<dyn Clock>) -> Result<Self, LimitError> {
         check(&config)?;
         let mut heirs = Lineage::after(previous.map(|previous| &previous.lineage));
-        let (tiers, default_tier, default_rate) = tiers(&config, &mut heirs)?;
+        let Tiers { named, default, default_rate } = Tiers::new(&config, &mut heirs)?;
         let anonymous =
             config.anonymous.unwrap_or_else(|| AnonymousLimit { rate: default_rate, by: vec![CountedBy::Address] });
         let id = plan_id(PolicyKind::Anonymous, "anonymous", &anonymous.by);
         let anonymous = Policy::new(heirs.number(id, &anonymous.rate), "anonymous", &anonymous.rate, anonymous.by);
         let operations = config.operations.iter().map(|operation| Own::new(operation, &mut heirs));
         Ok(Self {
-            tiers,
+            tiers: named,
             default_plan: config.default_plan,
-            default_tier,
+            default_tier: default,
             plan_from: config.plan_from,
             anonymous,
             operations: operations.collect::<Result<_, _>>()?,
@@ -314,24 +310,30 @@ impl PlanLimiter {
 /// At most so much of an unknown plan's name is kept for the alert.
 const PLAN_NAME_CHARS_MAX: usize = 64;
 
-/// The plans by name, the default plan and its rate.
-fn tiers(
-    config: &PlanConfig,
-    heirs: &mut Heirs<'_>,
-) -> Result<(HashMap<Arc<str>, Tier>, Tier, Rate), LimitError> {
-    let mut tiers = HashMap::new();
-    let mut default_tier = None;
-    for plan in &config.plans {
-        let tier = Tier::new(plan, &config.by, heirs);
-        // The default plan's counters are the same, whether a token names the plan or not.
-        if plan.name == config.default_plan {
-            default_tier = Some((tier, plan.rate));
-        } else if tiers.insert(Arc::clone(&plan.name), tier).is_some() {
-            return Err(LimitError::PlanTwice(plan.name.to_string()));
+/// The plans, ready to count.
+struct Tiers {
+    named: HashMap<Arc<str>, Tier>,
+    default: Tier,
+    default_rate: Rate,
+}
+
+impl Tiers {
+    fn new(config: &PlanConfig, heirs: &mut Heirs<'_>) -> Result<Self, LimitError> {
+        let mut named = HashMap::new();
+        let mut default = None;
+        for plan in &config.plans {
+            let tier = Tier::new(plan, &config.by, heirs);
+            // The default plan's counters are the same, whether a token names the plan or not.
+            if plan.name == config.default_plan {
+                default = Some((tier, plan.rate));
+            } else if named.insert(Arc::clone(&plan.name), tier).is_some() {
+                return Err(LimitError::PlanTwice(plan.name.to_string()));
+            }
         }
+        let (default, default_rate) =
+            default.ok_or_else(|| LimitError::DefaultPlan(config.default_plan.to_string()))?;
+        Ok(Self { named, default, default_rate })
     }
-    let (tier, rate) = default_tier.ok_or_else(|| LimitError::DefaultPlan(config.default_plan.to_string()))?;
-    Ok((tiers, tier, rate))
 }
 
 fn plan_id(kind: PolicyKind, name: &str, by: &[CountedBy]) -> PolicyId {
@@ -356,7 +358,8 @@ impl Own {
         let policies = operation.policies(heirs, false)?;
         let concurrency = operation.concurrency.map(|requests_max| {
             let by = vec![CountedBy::Operation];
-            let numbered = heirs.number(operation.id(PolicyKind::OperationPlaces, by.clone()), &places_rate(requests_max));
+            let numbered =
+                heirs.number(operation.id(PolicyKind::OperationPlaces, by.clone()), &places_rate(requests_max));
             Places::new(numbered, &operation.name, requests_max, by)
         });
         Ok(Self { policies, concurrency })

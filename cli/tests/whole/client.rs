@@ -47,7 +47,16 @@ impl Request {
     }
 
     pub(crate) fn bytes(&self, host: SocketAddr) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n", self.method, self.target);
+        self.written(host, "Connection: close\r\n")
+    }
+
+    /// The same on a connection that is kept.
+    pub(crate) fn keeping_bytes(&self, host: SocketAddr) -> Vec<u8> {
+        self.written(host, "")
+    }
+
+    fn written(&self, host: SocketAddr, connection: &str) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n{connection}", self.method, self.target);
         for (name, value) in &self.headers {
             head = head + name + ": " + value + "\r\n";
         }

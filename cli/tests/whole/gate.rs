@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -17,6 +18,7 @@ pub(crate) struct Gate {
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
     directory: PathBuf,
+    said: Arc<Mutex<String>>,
     /// Keeps a temporary directory alive.
     kept: Option<tempfile::TempDir>,
 }
@@ -47,10 +49,16 @@ impl Gate {
             .spawn()
             .unwrap();
         let stderr = child.stderr.take().unwrap();
-        let said = std::thread::spawn(move || {
-            let mut text = String::new();
-            BufReader::new(stderr).take(1 << 20).read_to_string(&mut text).ok();
-            text
+        let said = Arc::new(Mutex::new(String::new()));
+        let saying = Arc::clone(&said);
+        let listening = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut said = saying.lock().unwrap();
+                if said.len() < 1 << 20 {
+                    said.push_str(&line);
+                    said.push('\n');
+                }
+            }
         });
         let mut line = String::new();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -58,7 +66,8 @@ impl Gate {
             line.clear();
             if lines.read_line(&mut line).unwrap() == 0 {
                 child.wait().ok();
-                panic!("the gate did not start: {}", said.join().unwrap());
+                listening.join().unwrap();
+                panic!("the gate did not start: {}", said.lock().unwrap());
             }
         }
         // Goes on reading, so that the gate never blocks on its stdout.
@@ -67,11 +76,16 @@ impl Gate {
             line.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap().parse().unwrap()
         };
         let (public, admin) = (address("public="), address("admin="));
-        Self { child, public, admin, directory: directory.to_path_buf(), kept: None }
+        Self { child, public, admin, directory: directory.to_path_buf(), said, kept: None }
     }
 
     pub(crate) fn demo_directory(&self) -> PathBuf {
         self.directory.join("portcullis-demo")
+    }
+
+    /// What it wrote to stderr so far.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     pub(crate) fn pid(&self) -> u32 {

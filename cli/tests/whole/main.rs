@@ -10,10 +10,12 @@
 )]
 
 mod attacks;
+#[expect(dead_code, reason = "shared with the tests of the process's life, which use the rest of it")]
 mod client;
 mod conditional;
 mod durability;
 mod findings;
+#[expect(dead_code, reason = "shared with the tests of the process's life, which use the rest of it")]
 mod gate;
 mod isolation;
 mod limits;

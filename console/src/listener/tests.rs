@@ -2,14 +2,19 @@
 //! The admin listener over real sockets.
 
 use super::*;
-use crate::readiness::Ready;
+use crate::metrics::Metric;
+use crate::readiness::{Ready, Source};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-async fn start(sources: Vec<Source>) -> SocketAddr {
-    let console = Console::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+fn start(sources: Vec<Source>) -> SocketAddr {
+    show(Shown { sources, metrics: Vec::new() })
+}
+
+fn show(shown: Shown) -> SocketAddr {
+    let console = Console::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = console.address();
-    drop(tokio::runtime::Handle::current().spawn(console.serve(sources, std::future::pending())));
+    drop(tokio::runtime::Handle::current().spawn(console.serve(Arc::new(shown), std::future::pending())));
     address
 }
 
@@ -25,7 +30,7 @@ async fn ask(address: SocketAddr, line: &str, fields: &str) -> String {
 
 #[tokio::test]
 async fn healthz_lives_whatever_readiness_says() {
-    let address = start(vec![Source::new("drain", || Ready::No("draining".into()))]).await;
+    let address = start(vec![Source::new("drain", || Ready::No("draining".into()))]);
     let answer = ask(address, "GET /healthz", "host: localhost\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.contains("x-content-type-options: nosniff") && answer.contains("cache-control: no-store"));
@@ -40,8 +45,7 @@ async fn readyz_is_no_until_every_source_says_yes() {
         Source::new("keys", move || {
             if loaded.load(Ordering::SeqCst) { Ready::Yes } else { Ready::No("no key set of `default` yet".into()) }
         }),
-    ])
-    .await;
+    ]);
     let answer = ask(address, "GET /readyz", "host: 127.0.0.1\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains(r#"{"ready":false,"reasons":[{"source":"keys","reason":"no key set of `default` yet"}]}"#));
@@ -54,10 +58,11 @@ async fn readyz_is_no_until_every_source_says_yes() {
 
 #[tokio::test]
 async fn everything_else_is_a_problem() {
-    let address = start(Vec::new()).await;
+    let address = start(Vec::new());
     for (line, status) in [
         ("GET /", "404 "),
-        ("GET /metrics", "404 "),
+        ("GET /metrics/x", "404 "),
+        ("POST /metrics", "405 "),
         ("GET /healthz/", "404 "),
         ("POST /healthz", "405 "),
         ("DELETE /readyz", "405 "),
@@ -71,7 +76,7 @@ async fn everything_else_is_a_problem() {
 
 #[tokio::test]
 async fn t115_a_request_that_means_another_host_is_refused() {
-    let address = start(Vec::new()).await;
+    let address = start(Vec::new());
     for (fields, status) in [
         ("host: evil.example\r\n", "421 "),
         ("host: localhost.evil.example\r\n", "421 "),
@@ -91,16 +96,16 @@ async fn t115_a_request_that_means_another_host_is_refused() {
 #[tokio::test]
 async fn t115_only_loopback_is_listened_on() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:9443"] {
-        let refused = Console::bind(address.parse().unwrap()).await;
+        let refused = Console::bind(address.parse().unwrap());
         assert!(matches!(refused, Err(ConsoleError::NotLoopback(_))), "{address}");
     }
 }
 
 #[tokio::test]
 async fn stalled_connections_give_their_places_back() {
-    let console = Console::bind("127.0.0.1:0".parse().unwrap()).await.unwrap().with_age_max(Duration::from_millis(300));
+    let console = Console::bind("127.0.0.1:0".parse().unwrap()).unwrap().with_age_max(Duration::from_millis(300));
     let address = console.address();
-    drop(tokio::runtime::Handle::current().spawn(console.serve(Vec::new(), std::future::pending())));
+    drop(tokio::runtime::Handle::current().spawn(console.serve(Arc::default(), std::future::pending())));
     let mut stalled = Vec::new();
     for _ in 0..CONNECTIONS_MAX {
         let mut socket = TcpStream::connect(address).await.unwrap();
@@ -110,4 +115,24 @@ async fn stalled_connections_give_their_places_back() {
     let answer =
         tokio::time::timeout(Duration::from_secs(5), ask(address, "GET /healthz", "host: localhost\r\n")).await;
     assert!(answer.unwrap().starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn metrics_are_openmetrics_text() {
+    let address = show(Shown {
+        sources: Vec::new(),
+        metrics: vec![
+            Metric::counter("portcullis_config_reloads", "Configurations put in force.", || 7),
+            Metric::info("portcullis_config", "In force.", "revision", || "a\"b\\c\nd".to_owned()),
+        ],
+    });
+    let answer = ask(address, "GET /metrics", "host: localhost\r\n").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"), "{head}");
+    assert_eq!(
+        body,
+        "# TYPE portcullis_config_reloads counter\n# HELP portcullis_config_reloads Configurations put in force.\n\
+         portcullis_config_reloads_total 7\n# TYPE portcullis_config info\n# HELP portcullis_config In force.\n\
+         portcullis_config_info{revision=\"a\\\"b\\\\c\\nd\"} 1\n# EOF\n"
+    );
 }

@@ -5,7 +5,7 @@ use crate::issuer::{Gate, bearer, config, issuer};
 use crate::mint::{KEYS, NOW, claims, ec_jwk, header, jwks, token, token_by, with, without};
 use portcullis_decision::trail::FactValue;
 use portcullis_decision::{Clock, Reason, RequestId, Trail};
-use portcullis_identity::{Config, KeySource};
+use portcullis_identity::{Algorithm, Authenticator, Config, IssuerConfig, KeySource};
 use portcullis_wire::Query;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -168,4 +168,37 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+/// The gate's stage under another configuration, with the same server and clock.
+fn reload(gate: &mut Gate, config: Config) {
+    let clock: Arc<dyn Clock> = gate.clock.clone();
+    gate.stage = Authenticator::succeeding(Some(&gate.stage), config, gate.server.clone(), clock).unwrap();
+}
+
+#[tokio::test]
+async fn f01_a_reload_forgets_no_token_and_fetches_no_key_of_an_issuer_that_stays() {
+    let mut gate = Gate::build(config(vec![issuer(KeySource::Url(URL.to_owned()))]));
+    gate.server.json(URL, &jwks());
+    let good = token(&claims());
+    assert_eq!(how(&gate, &good).await, Some(FactValue::Word("miss")));
+    let fetched = gate.server.hits();
+    let other = IssuerConfig {
+        issuer: "https://other.example.com".into(),
+        name: "other".into(),
+        ..issuer(KeySource::Discovery)
+    };
+    reload(&mut gate, config(vec![other, issuer(KeySource::Url(URL.to_owned()))]));
+    assert_eq!(how(&gate, &good).await, Some(FactValue::Word("hit")), "verified before, at another place of the list");
+    assert_eq!(gate.server.hits(), fetched, "its keys are there");
+    let stricter =
+        IssuerConfig { audiences: vec!["https://else.example.com".into()], ..issuer(KeySource::Url(URL.to_owned())) };
+    reload(&mut gate, config(vec![stricter]));
+    assert_eq!(gate.reason(&good).await, Some(Reason::IdentityAudience), "other rules: judged anew");
+    assert_eq!(gate.server.hits(), fetched, "by the same keys");
+    reload(
+        &mut gate,
+        config(vec![IssuerConfig { algorithms: vec![Algorithm::Ps256], ..issuer(KeySource::Url(URL.to_owned())) }]),
+    );
+    assert_eq!(gate.reason(&good).await, Some(Reason::IdentityAlgorithm));
 }

@@ -123,3 +123,21 @@ fn t64_a_million_addresses_stay_bounded_and_never_get_through_uncounted() {
     // With the table full, one who never came before is judged together with the flood.
     assert!(world.check("192.0.2.1").is_err());
 }
+
+#[test]
+fn f01_a_reload_resets_no_attackers_counters() {
+    let clock: Arc<ManualClock> = Arc::new(ManualClock::at(Duration::from_secs(1_790_000_000)));
+    let rate = |text: &str| text.parse().unwrap();
+    let config = EdgeConfig { address_rate: rate("2/min"), authentication_failures: rate("2/min"), entries_max: 100 };
+    let attacker: IpAddr = "192.0.2.66".parse().unwrap();
+    let trail = || Trail::open(RequestId::from_parts(1, 1), clock.clone());
+    let mut edge = EdgeLimiter::new(config, clock.clone());
+    assert!(edge.admit(attacker, &mut trail()).is_ok() && edge.admit(attacker, &mut trail()).is_ok());
+    edge.count_failure(attacker);
+    edge.count_failure(attacker);
+    for changed in [config, EdgeConfig { authentication_failures: rate("3/min"), ..config }] {
+        edge = EdgeLimiter::succeeding(Some(&edge), changed, clock.clone());
+        assert!(edge.admit(attacker, &mut trail()).is_err());
+        assert!(edge.check_failures(attacker, &mut trail()).is_err());
+    }
+}

@@ -322,3 +322,16 @@ fn id_01_keys_are_honoured_on_writes_without_their_own_repetition() {
         assert_eq!(honours(&Method::from_bytes(method.as_bytes()).unwrap()), honoured, "{method}");
     }
 }
+
+#[test]
+fn f01_a_repeat_after_a_reload_is_a_repeat() {
+    let (first, clock) = store(StoreConfig::default());
+    fresh(&first, "done", b"{}").keep(answer(201, b"{}"));
+    let under_way = fresh(&first, "going", b"{}");
+    let changed = StoreConfig { response_bytes_max: 1, ..StoreConfig::default() };
+    let second = Store::succeeding(Some(&first), changed, clock);
+    assert!(matches!(second.begin(scope("done"), print(b"{}")), Begin::Replay(_)));
+    assert!(matches!(second.begin(scope("going"), print(b"{}")), Begin::InFlight), "it began before the reload");
+    under_way.not_kept();
+    assert!(matches!(second.begin(scope("going"), print(b"{}")), Begin::NotKept));
+}

@@ -313,3 +313,59 @@ fn what_cannot_be_counted_does_not_start() {
     let nothing = operation("x", &[("1/s", &[] as &[_])], 0);
     assert!(matches!(error(PlanConfig { operations: vec![nothing], ..base() }), LimitError::CountedByNothing(_)));
 }
+
+/// Everything a reload may change: the order, another plan in front, another operation.
+fn reordered(by: &[CountedBy], free: &str) -> PlanConfig {
+    let mut changed = config(by);
+    changed.plans = vec![plan("trial", "1/min", 0), plan("pro", "600/min", 2), plan("free", free, 0)];
+    changed.operations.reverse();
+    changed
+}
+
+#[test]
+fn f01_a_reload_keeps_every_count_and_every_place() {
+    let clock: Arc<ManualClock> = Arc::new(ManualClock::at(Duration::from_secs(1_790_000_000)));
+    let by = [CountedBy::Subject];
+    let first = PlanLimiter::new(config(&by), clock.clone()).unwrap();
+    let ask = |limiter: &PlanLimiter, caller: &Caller, operation: usize| {
+        let mut trail = Trail::open(RequestId::from_parts(1, 1), clock.clone());
+        let address = "192.0.2.1".parse().unwrap();
+        let admitted = limiter.admit(PlanQuestion { caller, address, operation }, &mut trail);
+        admitted.map(|(admission, _)| admission).map_err(|denial| denial.reason())
+    };
+    let bob = caller("u-bob", None);
+    for _ in 0..3 {
+        assert!(ask(&first, &bob, 0).is_ok());
+    }
+    let pro = caller("u-pro", Some("pro"));
+    let _report = ask(&first, &pro, 2).unwrap();
+    let _other = ask(&first, &pro, 0).unwrap();
+    let second = PlanLimiter::succeeding(Some(&first), reordered(&by, "3/min"), clock.clone()).unwrap();
+    assert_eq!(ask(&second, &bob, 2).unwrap_err(), Reason::LimitRate, "used up before, used up now");
+    assert!(ask(&second, &caller("u-new", None), 2).is_ok());
+    assert_eq!(ask(&second, &pro, 2).unwrap_err(), Reason::LimitConcurrency, "two are under way since before");
+    let third = PlanLimiter::succeeding(Some(&second), reordered(&by, "6/min"), clock.clone()).unwrap();
+    assert_eq!(ask(&third, &bob, 2).unwrap_err(), Reason::LimitRate, "a higher rate is no pardon");
+    clock.advance(Duration::from_secs(11));
+    assert!(ask(&third, &bob, 2).is_ok(), "and counts from there at its own pace");
+}
+
+#[test]
+fn f01_a_shorter_period_blocks_for_no_longer_than_its_own() {
+    let clock: Arc<ManualClock> = Arc::new(ManualClock::at(Duration::from_secs(1_790_000_000)));
+    let by = [CountedBy::Subject];
+    let of = |free: &str| PlanConfig { plans: vec![plan("free", free, 0)], operations: Vec::new(), ..config(&by) };
+    let with_operation = |free: &str| PlanConfig { operations: vec![operation("listOrders", &[], 0)], ..of(free) };
+    let first = PlanLimiter::new(with_operation("2/day"), clock.clone()).unwrap();
+    let bob = caller("u-bob", None);
+    let ask = |limiter: &PlanLimiter| {
+        let mut trail = Trail::open(RequestId::from_parts(1, 1), clock.clone());
+        let address = "192.0.2.1".parse().unwrap();
+        limiter.admit(PlanQuestion { caller: &bob, address, operation: 0 }, &mut trail).is_ok()
+    };
+    assert_eq!([ask(&first), ask(&first), ask(&first)], [true, true, false]);
+    let second = PlanLimiter::succeeding(Some(&first), with_operation("2/s"), clock.clone()).unwrap();
+    assert!(!ask(&second));
+    clock.advance(Duration::from_millis(2_500));
+    assert!(ask(&second), "what a day left behind is at most two bursts of the new rate");
+}
