@@ -116,7 +116,9 @@ pub(crate) fn build(
         strict_transport_security: None,
         clock,
     };
-    let upstreams = proxy::Upstreams::build(targets, cores(), previous.map(|previous| &*previous.upstreams));
+    let operations = loaded.apis.iter().map(|api| api.operations.len()).sum();
+    let previous = previous.map(|previous| &*previous.upstreams);
+    let upstreams = proxy::Upstreams::build(targets, operations, cores(), previous);
     Ok(proxy::Revision { gate: Arc::new(gate), upstreams: Arc::new(upstreams) })
 }
 
@@ -161,6 +163,7 @@ fn upstream(upstream: &config::Upstream) -> Result<proxy::UpstreamConfig> {
     config.connect = upstream.connect_timeout;
     config.first_byte = upstream.first_byte_timeout;
     config.total = upstream.total_timeout;
+    config.circuit_breaker = None;
     Ok(config)
 }
 

@@ -77,7 +77,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for callers in [10usize, 1_000, 100_000, 1_000_000] {
         let config = PlanConfig {
             // Slow enough that no counter is full again before the end: the map holds every caller.
-            plans: vec![Plan { name: "pro".into(), rate: "1000/day burst 1000000".parse()?, concurrency: None }],
+            plans: vec![Plan {
+                name: "pro".into(),
+                rate: "1000/day burst 1000000".parse()?,
+                concurrency: None,
+                priority: portcullis_limit::PRIORITY_USUAL,
+            }],
             default_plan: "pro".into(),
             by: vec![CountedBy::Subject],
             plan_from: PlanFrom::Identity,

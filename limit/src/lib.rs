@@ -37,7 +37,8 @@ pub use edge::{EdgeConfig, EdgeLimiter};
 pub use fields::RateFields;
 pub use key::CountedBy;
 pub use plan::{
-    Admission, AnonymousLimit, OperationLimit, OperationLimits, Plan, PlanConfig, PlanFrom, PlanLimiter, PlanQuestion,
+    Admission, AnonymousLimit, OperationLimit, OperationLimits, PRIORITY_ANONYMOUS, PRIORITY_USUAL, Plan, PlanConfig,
+    PlanFrom, PlanLimiter, PlanQuestion,
 };
 pub use rate::Rate;
 

@@ -32,7 +32,14 @@ pub struct Plan {
     pub rate: Rate,
     /// Requests at a time.
     pub concurrency: Option<NonZeroU32>,
+    /// 1 to 9: when an upstream has few places the lowest waits, and is refused first.
+    pub priority: u8,
 }
+
+/// The priority of a plan that names none.
+pub const PRIORITY_USUAL: u8 = 5;
+/// The priority of callers without identity.
+pub const PRIORITY_ANONYMOUS: u8 = 1;
 
 /// Where a caller's plan name stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,11 +155,14 @@ pub struct Admission {
     pub fields: RateFields,
     /// To be held until the last byte of the answer.
     pub permit: Permit,
+    /// The plan's.
+    pub priority: u8,
 }
 
 /// A plan, ready to count.
 struct Tier {
     policy: Policy,
+    priority: u8,
     concurrency: Option<Places>,
 }
 
@@ -254,7 +264,8 @@ impl PlanLimiter {
             fields.push_rate(&policy.text, reading);
         }
         let receipt = trail.allow::<stage::Plan>(facts(main, readings.first()));
-        Ok((Admission { fields, permit }, receipt))
+        let priority = tier.map_or(PRIORITY_ANONYMOUS, |tier| tier.priority);
+        Ok((Admission { fields, permit, priority }, receipt))
     }
 
     /// The plan of an identity. An unknown name is the default plan, and somebody should hear of it.
@@ -345,6 +356,7 @@ impl Tier {
         let numbered = heirs.number(plan_id(PolicyKind::Plan, &plan.name, by), &plan.rate);
         Self {
             policy: Policy::new(numbered, &plan.name, &plan.rate, by.to_vec()),
+            priority: plan.priority,
             concurrency: plan.concurrency.map(|requests_max| {
                 let id = plan_id(PolicyKind::PlanPlaces, &plan.name, by);
                 Places::new(heirs.number(id, &plan.rate), &plan.name, requests_max, by.to_vec())

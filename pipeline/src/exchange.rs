@@ -9,7 +9,7 @@ use portcullis_audit::{Slot, Ticket};
 use portcullis_decision::record::{Decision, Record, UpstreamEvidence};
 use portcullis_decision::{Denial, Facts, Reason, RequestId, Stage, Trail};
 use portcullis_limit::idempotency::Lease;
-use portcullis_limit::{Permit, RateFields};
+use portcullis_limit::{PRIORITY_USUAL, Permit, RateFields};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub struct Exchange {
     pub(crate) replayed: bool,
     pub(crate) fields: Option<RateFields>,
     pub(crate) permit: Option<Permit>,
+    /// The caller's plan's.
+    pub(crate) priority: u8,
     pub(crate) lease: Option<Lease>,
     /// The client sends a body, and nobody knows yet that it was read to its end.
     pub(crate) body_unread: bool,
@@ -74,6 +76,7 @@ impl Exchange {
             replayed: false,
             fields: None,
             permit: None,
+            priority: PRIORITY_USUAL,
             lease: None,
             body_unread: false,
             body_fault: FaultMemo::default(),

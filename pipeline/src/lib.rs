@@ -26,7 +26,7 @@ pub use answer::AnswerBody;
 pub use body::BodyFault;
 pub use exchange::Exchange;
 pub use gate::{Api, Gate, Idempotency, Lane, OperationSettings, UpstreamIdentity};
-pub use origin::{LOOKUP_BYTES_MAX, LOOKUP_TIMEOUT, Origin, OriginFault, OriginRequest, Outgoing, Work};
+pub use origin::{Destination, LOOKUP_BYTES_MAX, LOOKUP_TIMEOUT, Origin, OriginFault, OriginRequest, Outgoing, Work};
 pub use respond::{Arrived, Connection, respond};
 pub use stages::{Answer, Decided, Pending};
 pub use states::{Cleared, Lookup};

@@ -2,13 +2,14 @@
 //! Adapts the origin to the question authorization asks: what does this object look like?
 
 use crate::gate::{Api, Gate};
-use crate::origin::Origin;
+use crate::origin::{Destination, Origin};
 use crate::states::{Lookup, LookupPermit};
 use crate::upstream_head::Writing;
 use http::header::{CONTENT_TYPE, ETAG};
 use portcullis_authorize::{LookupAnswer, LookupFault, LookupRequest, OwnerLookup};
 use portcullis_decision::fetch::BoxFuture;
 use portcullis_decision::{Caller, RequestId};
+use portcullis_limit::PRIORITY_USUAL;
 
 /// Loads objects of one request through the origin.
 pub(crate) struct OriginLookup<'a, O> {
@@ -17,6 +18,7 @@ pub(crate) struct OriginLookup<'a, O> {
     origin: &'a O,
     caller: &'a Caller,
     request: RequestId,
+    priority: u8,
     permit: LookupPermit,
 }
 
@@ -29,7 +31,12 @@ impl<'a, O: Origin> OriginLookup<'a, O> {
         request: RequestId,
         permit: LookupPermit,
     ) -> Self {
-        Self { gate, api, origin, caller, request, permit }
+        Self { gate, api, origin, caller, request, priority: PRIORITY_USUAL, permit }
+    }
+
+    /// The caller's plan's.
+    pub(crate) fn at(self, priority: u8) -> Self {
+        Self { priority, ..self }
     }
 
     fn lookup(&self, request: &LookupRequest<'_>) -> Result<Lookup, LookupFault> {
@@ -44,7 +51,8 @@ impl<'a, O: Origin> OriginLookup<'a, O> {
             caller: self.caller,
         };
         let headers = writing.look_up(self.request);
-        Ok(Lookup::prove(self.permit, self.api.upstream, target, headers))
+        let to = Destination { upstream: self.api.upstream, operation: settings.number, priority: self.priority };
+        Ok(Lookup::prove(self.permit, to, target, headers))
     }
 }
 

@@ -57,6 +57,7 @@ fn admit<B>(gate: &Gate, exchange: &mut Exchange, identified: Identified<B>) -> 
     let (admission, receipt) = gate.plan.admit(question, exchange.trail())?;
     exchange.fields = Some(admission.fields);
     exchange.permit = Some(admission.permit);
+    exchange.priority = admission.priority;
     Admitted::prove(identified, receipt).map_err(|_| exchange.broken::<stage::Plan>())
 }
 
@@ -79,7 +80,7 @@ async fn authorize<O: Origin>(
         Content::Json { shape: None, .. } | Content::Empty | Content::Bytes(_) | Content::Stream { .. } => None,
     };
     let question = ObjectQuestion { caller, parameters, body, if_match: head.headers.get(IF_MATCH) };
-    let lookup = OriginLookup::new(gate, api, origin, caller, exchange.request(), *lookups);
+    let lookup = OriginLookup::new(gate, api, origin, caller, exchange.request(), *lookups).at(exchange.priority);
     let (known, receipt) = api.authorizer.object(route.operation, question, &lookup, exchange.trail()).await?;
     if known.precondition_failed {
         return Err(exchange.deny::<stage::Object>(Reason::ObjectPreconditionFailed, Facts::none()));

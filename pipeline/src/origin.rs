@@ -31,11 +31,22 @@ pub enum Outgoing<B> {
     },
 }
 
+/// Where a request goes, and how much it matters there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Index of the upstream.
+    pub upstream: usize,
+    /// The operation's number, dense over the whole gateway.
+    pub operation: usize,
+    /// The caller's plan's, 1 to 9: when places are few the lowest waits, and is refused first.
+    pub priority: u8,
+}
+
 /// A request for the origin, taken from a proof.
 #[derive(Debug)]
 pub struct OriginRequest<B> {
-    /// Index of the upstream.
-    pub upstream: usize,
+    /// Where it goes.
+    pub to: Destination,
     /// Method.
     pub method: Method,
     /// Origin-form path and query, below the target's own path.
@@ -52,6 +63,15 @@ pub struct OriginRequest<B> {
 pub struct OriginFault {
     /// One of `upstream.*`, or a `payload.*` / `client.aborted` reason when the client's body was at fault.
     pub reason: Reason,
+    /// When it may be worth another try, where the host knows: `Retry-After`.
+    pub retry_after: Option<Duration>,
+}
+
+impl OriginFault {
+    /// A fault without a word on when to come back.
+    pub fn new(reason: Reason) -> Self {
+        Self { reason, retry_after: None }
+    }
 }
 
 /// The call to the origin, implemented by the host (the proxy, a tower service).

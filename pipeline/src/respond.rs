@@ -24,6 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 /// What a client is told when it may try again and nothing better is known.
 const RETRY_AFTER_DEFAULT: HeaderValue = HeaderValue::from_static("1");
@@ -159,7 +160,7 @@ async fn complete<O: Origin>(
                         let reason = exchange.fault_memo().fault().map_or(fault.reason, BodyFault::reason);
                         let denial = exchange.deny::<stage::Upstream>(reason, Facts::none());
                         exchange.upstream.took = exchange.trail().last_took();
-                        Err(denial)
+                        Err(come_back(denial, fault.retry_after))
                     }
                 },
                 Decided::Replay(stored, pending) => {
@@ -269,6 +270,17 @@ fn problem_response<R>(gate: &Gate, denial: &Denial) -> Response<AnswerBody<R>> 
     }
     ask_to_retry(denial.status(), headers);
     response
+}
+
+/// Says when, in whole seconds and never too early (HTTP-2), where the host knows.
+fn come_back(denial: Denial, after: Option<Duration>) -> Denial {
+    match after {
+        None => denial,
+        Some(after) => {
+            let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1);
+            denial.with_header(RETRY_AFTER, HeaderValue::from(seconds))
+        }
+    }
 }
 
 /// Every 429 and 503 says when to come back (cli.md).

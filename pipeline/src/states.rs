@@ -33,7 +33,7 @@
     reason = "a receipt is spent: taken by value, it proves one step and no other"
 )]
 
-use crate::origin::{OriginRequest, Outgoing};
+use crate::origin::{Destination, OriginRequest, Outgoing};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use portcullis_authorize::Known;
@@ -274,21 +274,21 @@ impl<B> Cleared<B> {
 #[derive(Debug)]
 #[must_use = "a look-up that is dropped was never sent"]
 pub struct Lookup {
-    upstream: usize,
+    to: Destination,
     target: String,
     headers: HeaderMap,
 }
 
 impl Lookup {
-    pub(crate) fn prove(permit: LookupPermit, upstream: usize, target: String, headers: HeaderMap) -> Self {
+    pub(crate) fn prove(permit: LookupPermit, to: Destination, target: String, headers: HeaderMap) -> Self {
         let LookupPermit(()) = permit;
-        Self { upstream, target, headers }
+        Self { to, target, headers }
     }
 
     /// The request to send.
     pub fn into_request<B>(self) -> OriginRequest<B> {
         OriginRequest {
-            upstream: self.upstream,
+            to: self.to,
             method: Method::GET,
             target: self.target,
             headers: self.headers,

@@ -33,6 +33,9 @@ pub(crate) trait Handler: Clone + Send + Sync + 'static {
     /// What reads a head decides its request, too, so that no reload comes between the two.
     type Rules: Rules;
 
+    /// A core begins: what is to be done beside its requests.
+    fn begin(&self, _worker: &Arc<Worker>) {}
+
     /// What the next head is judged by.
     fn rules(&self) -> Self::Rules;
 

@@ -8,6 +8,7 @@ use crate::drain::{self, Bound, Running, StartError};
 use crate::origin::UpstreamOrigin;
 use crate::upstream::Upstreams;
 use crate::upstream::answer::ResponseBody;
+use crate::upstream::health;
 use crate::worker::Worker;
 use arc_swap::ArcSwap;
 use http::Response;
@@ -78,6 +79,15 @@ impl Rules for Arc<Revision> {
 impl Handler for GateHandler {
     type Body = AnswerBody<ResponseBody>;
     type Rules = Arc<Revision>;
+
+    fn begin(&self, worker: &Arc<Worker>) {
+        // One core asks for all.
+        if worker.index == 0 {
+            let revision = Arc::clone(&self.revision);
+            let current = move || Arc::clone(&revision.load().upstreams);
+            worker.upstream_tasks.spawn(health::keep(Arc::clone(worker), current));
+        }
+    }
 
     fn rules(&self) -> Arc<Revision> {
         self.revision.load_full()

@@ -28,7 +28,9 @@ pub use drain::{Drained, Running, StartError};
 pub use gate::{Binding, Revision};
 pub use origin::UpstreamOrigin;
 pub use upstream::answer::ResponseBody;
-pub use upstream::{Target, TargetError, UpstreamConfig, Upstreams};
+pub use upstream::{
+    CircuitBreaker, Concurrency, HealthCheck, Per, Retry, TARGETS_MAX, Target, TargetError, UpstreamConfig, Upstreams,
+};
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use portcullis_decision::{Reason, SystemClock};
 use portcullis_pipeline::body::{Capped, FaultMemo, collect};
-use portcullis_pipeline::{Arrived, BodyFault, Connection, Origin as _, OriginRequest, Outgoing};
+use portcullis_pipeline::{Arrived, BodyFault, Connection, Destination, Origin as _, OriginRequest, Outgoing};
 use portcullis_wire::{HeadLimits, Reserved};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -195,8 +195,10 @@ fn bench(origin: &Scripted, tweak: impl FnOnce(&mut Config, &mut UpstreamConfig)
     config.cores = NonZeroUsize::MIN;
     let target = Target::parse(&format!("http://{}/base", origin.address)).unwrap();
     let mut upstream = UpstreamConfig::new("origin".into(), target);
+    // Tests of what happens to single requests make many of them fail.
+    upstream.circuit_breaker = None;
     tweak(&mut config, &mut upstream);
-    let upstreams = Arc::new(Upstreams::build(vec![upstream], config.cores, None));
+    let upstreams = Arc::new(Upstreams::build(vec![upstream], 1, config.cores, None));
     let (handled, finished) = (Arc::default(), Arc::default());
     let forward = Forward { upstreams, handled: Arc::clone(&handled), finished: Arc::clone(&finished) };
     let bound = crate::drain::bind(config.address, config.cores).unwrap();
@@ -272,7 +274,8 @@ impl Handler for Forward {
         let target =
             if head.query.is_empty() { head.path.to_string() } else { format!("{}?{}", head.path, head.query) };
         let load = target == "/load";
-        let request = OriginRequest { upstream: 0, method: head.method, target, headers: head.headers, body };
+        let to = Destination { upstream: 0, operation: 0, priority: 5 };
+        let request = OriginRequest { to, method: head.method, target, headers: head.headers, body };
         if load {
             return match origin.load(request).await {
                 Ok(response) => response.map(|bytes| TestBody::Full(Some(bytes))),

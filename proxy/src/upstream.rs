@@ -1,20 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Upstreams: where cleared requests go, with a pool of connections per core.
+//! Upstreams: where cleared requests go, how many of them at once, and what is done when one does not answer.
+//!
+//! With one target and nothing configured a request costs here two additions to a shared number and a few loads.
 
+pub(crate) mod adaptive;
+pub(crate) mod addresses;
 pub(crate) mod answer;
+pub(crate) mod balance;
+pub(crate) mod bulkhead;
+pub(crate) mod circuit_breaker;
+pub(crate) mod course;
+pub(crate) mod endpoint;
+pub(crate) mod health;
 pub(crate) mod interim;
 pub(crate) mod line;
 pub(crate) mod outgoing;
+pub(crate) mod passage;
 pub(crate) mod pool;
+pub(crate) mod retry;
+pub(crate) mod sent;
+pub(crate) mod tally;
 mod target;
 
+pub use balance::TARGETS_MAX;
+pub use bulkhead::Concurrency;
+pub use circuit_breaker::{CircuitBreaker, Per};
+pub use health::HealthCheck;
+pub use retry::Retry;
 pub use target::{Target, TargetError};
 
-use parking_lot::Mutex;
-use pool::Pool;
+use addresses::{Resolve, SystemResolver};
+use bulkhead::Bulkhead;
+use circuit_breaker::Circuit;
+use endpoint::Endpoint;
+use retry::Budget;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// One upstream, already checked.
@@ -22,20 +43,26 @@ use std::time::Duration;
 pub struct UpstreamConfig {
     /// Name in the configuration.
     pub name: Arc<str>,
-    /// Where it is.
-    pub target: Target,
+    /// Where it is: one to [`TARGETS_MAX`] places that answer alike.
+    pub targets: Vec<Target>,
     /// For the connection to stand.
     pub connect: Duration,
     /// From the end of the request to the end of the answer's head.
     pub first_byte: Duration,
-    /// From the end of the request to the end of the answer.
+    /// From the request's way out to the end of the answer, over all attempts.
     pub total: Duration,
-    /// Connections kept without a request, per core.
+    /// Connections kept without a request, per core and target.
     pub idle_max: usize,
     /// How long each of them is kept.
     pub idle: Duration,
-    /// Requests under way at once, over all cores; more are refused.
-    pub in_flight_max: usize,
+    /// Requests at once.
+    pub concurrency: Concurrency,
+    /// When it is left alone; `None`: never.
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// When a request is sent again.
+    pub retry: Retry,
+    /// How it is asked whether it is well.
+    pub health: Option<HealthCheck>,
 }
 
 impl UpstreamConfig {
@@ -43,51 +70,51 @@ impl UpstreamConfig {
     pub fn new(name: Arc<str>, target: Target) -> Self {
         Self {
             name,
-            target,
+            targets: vec![target],
             connect: Duration::from_secs(1),
             first_byte: Duration::from_secs(5),
             total: Duration::from_secs(15),
             idle_max: 128,
             idle: Duration::from_mins(1),
-            in_flight_max: 10_000,
+            concurrency: Concurrency::default(),
+            circuit_breaker: Some(CircuitBreaker::default()),
+            retry: Retry::default(),
+            health: None,
         }
     }
 }
 
-/// One upstream with its pools.
+/// One upstream with its targets.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
-    /// By core: a connection is only used on the core that opened it.
-    pools: Vec<Mutex<Pool>>,
-    in_flight: AtomicUsize,
-}
-
-/// One request under way.
-#[derive(Debug)]
-pub(crate) struct InFlight(Arc<Upstream>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) bulkhead: Arc<Bulkhead>,
+    pub(crate) budget: Budget,
+    cores: NonZeroUsize,
 }
 
 impl Upstream {
-    fn new(config: UpstreamConfig, cores: NonZeroUsize) -> Self {
-        let pools = (0..cores.get()).map(|_| Mutex::new(Pool::new(config.idle_max))).collect();
-        Self { config, pools, in_flight: AtomicUsize::new(0) }
+    fn new(config: UpstreamConfig, cores: NonZeroUsize, resolver: &Arc<dyn Resolve>) -> Self {
+        let endpoint = |target: &Target| Endpoint::new(target.clone(), config.idle_max, cores, Arc::clone(resolver));
+        let endpoints = config.targets.iter().take(TARGETS_MAX).map(endpoint).collect();
+        let bulkhead = Bulkhead::new(config.concurrency);
+        Self { config, endpoints, bulkhead, budget: Budget::default(), cores }
     }
 
-    /// Counts one more request, unless there are too many.
-    pub(crate) fn enter(self: &Arc<Self>) -> Option<InFlight> {
-        let entered = InFlight(Arc::clone(self));
-        (self.in_flight.fetch_add(1, Ordering::Relaxed) < self.config.in_flight_max).then_some(entered)
+    /// Whether its targets are watched one by one.
+    pub(crate) fn watches_targets(&self) -> bool {
+        self.endpoints.len() > 1 || self.per() == Some(Per::Target) || self.config.health.is_some()
     }
 
-    /// The pool of a core.
-    pub(crate) fn pool(&self, core: usize) -> Option<&Mutex<Pool>> {
-        self.pools.get(core)
+    /// What its circuit breaker watches.
+    pub(crate) fn per(&self) -> Option<Per> {
+        self.config.circuit_breaker.map(|breaker| breaker.per)
+    }
+
+    /// Whether somebody wants to know how long answers take.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.endpoints.len() > 1 || self.bulkhead.is_adaptive()
     }
 }
 
@@ -95,24 +122,52 @@ impl Upstream {
 #[derive(Debug)]
 pub struct Upstreams {
     upstreams: Vec<Arc<Upstream>>,
+    /// By the operation's number; an operation has one upstream.
+    circuits: Vec<Circuit>,
 }
 
 impl Upstreams {
-    /// Builds the pools for a proxy of `cores` threads; an upstream that did not change since `previous` keeps its
-    /// connections and counts.
-    pub fn build(configs: Vec<UpstreamConfig>, cores: NonZeroUsize, previous: Option<&Upstreams>) -> Self {
+    /// Builds the pools for a proxy of `cores` threads and the circuits for so many `operations`; an upstream that did
+    /// not change since `previous` keeps its connections, counts and what is known of its targets. Circuits of
+    /// operations begin closed.
+    pub fn build(
+        configs: Vec<UpstreamConfig>,
+        operations: usize,
+        cores: NonZeroUsize,
+        previous: Option<&Upstreams>,
+    ) -> Self {
+        let resolver: Arc<dyn Resolve> = Arc::new(SystemResolver);
+        Self::resolved_by(&resolver, configs, operations, cores, previous)
+    }
+
+    pub(crate) fn resolved_by(
+        resolver: &Arc<dyn Resolve>,
+        configs: Vec<UpstreamConfig>,
+        operations: usize,
+        cores: NonZeroUsize,
+        previous: Option<&Upstreams>,
+    ) -> Self {
         let known = |config: &UpstreamConfig| {
-            let known = previous?.upstreams.iter().find(|u| u.config == *config && u.pools.len() == cores.get())?;
+            let known = previous?.upstreams.iter().find(|u| u.config == *config && u.cores == cores)?;
             Some(Arc::clone(known))
         };
         let upstreams = configs
             .into_iter()
-            .map(|config| known(&config).unwrap_or_else(|| Arc::new(Upstream::new(config, cores))))
+            .map(|config| known(&config).unwrap_or_else(|| Arc::new(Upstream::new(config, cores, resolver))))
             .collect();
-        Self { upstreams }
+        Self { upstreams, circuits: (0..operations).map(|_| Circuit::default()).collect() }
     }
 
     pub(crate) fn by_index(&self, index: usize) -> Option<&Arc<Upstream>> {
         self.upstreams.get(index)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.upstreams.iter()
+    }
+
+    /// The circuit of an operation.
+    pub(crate) fn circuit(&self, operation: usize) -> Option<&Circuit> {
+        self.circuits.get(operation)
     }
 }

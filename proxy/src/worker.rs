@@ -101,6 +101,7 @@ pub(crate) async fn run<H: Handler>(start: Start<H>, listener: TcpListener) -> u
     let Start { worker, caps, handler, mut stage } = start;
     worker.deadlines.sweep(worker.config.clock.monotonic());
     worker.upstream_tasks.spawn(Arc::clone(&worker).sweep(Arc::clone(&caps)));
+    handler.begin(&worker);
     let admit = {
         let worker = Arc::clone(&worker);
         move |socket: TcpStream, peer: SocketAddr| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis_decision::finding::Severity;
 use portcullis_identity::IssuerConfig;
-use portcullis_limit::{CountedBy, Plan, PlanFrom, Rate};
+use portcullis_limit::{CountedBy, PRIORITY_USUAL, Plan, PlanFrom, Rate};
 
 use super::edge::per_minute;
 use crate::cursor::Cursor;
@@ -20,6 +20,8 @@ const DEFAULT_PER_MINUTE: u32 = 100;
 const FAILURES_PER_MINUTE: u32 = 60;
 /// The most plans.
 const PLANS_MAX: usize = 256;
+/// The highest priority of a plan.
+const PRIORITY_HIGHEST: u32 = 9;
 
 pub(super) fn read(root: &Cursor<'_>, issuers: &[IssuerConfig]) -> Limits {
     let cursor = root.word("limits");
@@ -54,7 +56,11 @@ fn plans(root: &Cursor<'_>, limits: &Cursor<'_>) -> Vec<Plan> {
                 .help("plan names stand in `RateLimit` headers: ASCII letters, digits and `-_.`, at most 64");
         }
         // A faulty rate was reported; the plan exists all the same.
-        plans.push(Plan { name: name.into(), rate: rate.unwrap_or(per_minute(DEFAULT_PER_MINUTE)), concurrency: None });
+        let priority = section.word("priority").count(PRIORITY_HIGHEST).and_then(|p| u8::try_from(p).ok());
+        plans.push(Plan {
+            priority: priority.unwrap_or(PRIORITY_USUAL),
+            ..plan(name, rate.unwrap_or(per_minute(DEFAULT_PER_MINUTE)))
+        });
     }
     if plans.len() > PLANS_MAX {
         declared.refuse(format!("more than {PLANS_MAX} plans"));
@@ -64,7 +70,7 @@ fn plans(root: &Cursor<'_>, limits: &Cursor<'_>) -> Vec<Plan> {
         if plans.iter().any(|plan| &*plan.name == DEFAULT) {
             short.refuse("`plans.default` is there already").help("write the plan called `default` in one place");
         } else {
-            plans.push(Plan { name: DEFAULT.into(), rate, concurrency: None });
+            plans.push(plan(DEFAULT, rate));
         }
     }
     if plans.is_empty() {
@@ -76,9 +82,13 @@ fn plans(root: &Cursor<'_>, limits: &Cursor<'_>) -> Vec<Plan> {
                 .help("write `limits.default: RATE`")
                 .done();
         }
-        plans.push(Plan { name: DEFAULT.into(), rate: per_minute(DEFAULT_PER_MINUTE), concurrency: None });
+        plans.push(plan(DEFAULT, per_minute(DEFAULT_PER_MINUTE)));
     }
     plans
+}
+
+fn plan(name: &str, rate: Rate) -> Plan {
+    Plan { name: name.into(), rate, concurrency: None, priority: PRIORITY_USUAL }
 }
 
 fn is_plan_name(name: &str) -> bool {

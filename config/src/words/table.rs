@@ -245,7 +245,7 @@ static PLAN: Section = Section {
         word("rate", RATE, "how often").required(),
         later("quota", "how much in a day or month"),
         later("concurrency", "requests at once"),
-        later("priority", "who waits for whom"),
+        word("priority", COUNT, "1 to 9: when places at an upstream are few the lowest waits; 5"),
     ],
     also: None,
 };

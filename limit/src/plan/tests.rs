@@ -28,7 +28,12 @@ fn caller(subject: &str, plan: Option<&str>) -> Caller {
 }
 
 fn plan(name: &str, rate: &str, concurrency: u32) -> Plan {
-    Plan { name: name.into(), rate: rate.parse().unwrap(), concurrency: NonZeroU32::new(concurrency) }
+    Plan {
+        name: name.into(),
+        rate: rate.parse().unwrap(),
+        concurrency: NonZeroU32::new(concurrency),
+        priority: PRIORITY_USUAL,
+    }
 }
 
 fn operation(name: &str, limits: &[(&str, &[&str])], concurrency: u32) -> OperationLimits {

@@ -3,7 +3,7 @@
 
 use crate::exchange::Exchange;
 use crate::gate::{Api, Gate, Idempotency, OperationSettings};
-use crate::origin::{OriginRequest, Outgoing};
+use crate::origin::{Destination, OriginRequest, Outgoing};
 use crate::states::{Authorized, Cleared, Content, Validated};
 use crate::upstream_head::Writing;
 use bytes::Bytes;
@@ -163,5 +163,6 @@ fn write<B>(
         Content::Bytes(bytes) => Outgoing::Full(bytes),
         Content::Stream { body, framing } => Outgoing::Stream { body, framing },
     };
-    OriginRequest { upstream: api.upstream, method, target, headers, body }
+    let to = Destination { upstream: api.upstream, operation: settings.number, priority: exchange.priority };
+    OriginRequest { to, method, target, headers, body }
 }

@@ -55,7 +55,7 @@ fn f26_an_origin_that_is_not_there_is_unreachable() {
     let origin = echo();
     let bench = bench(&origin, |_, upstream| {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        upstream.target = Target::parse(&format!("http://{free}")).unwrap();
+        upstream.targets = vec![Target::parse(&format!("http://{free}")).unwrap()];
     });
     let answer = bench.get("/").unwrap();
     assert_eq!((answer.status(), answer.body.as_slice()), ("502", b"upstream.unreachable" as &[u8]));
@@ -68,7 +68,7 @@ fn f26_requests_under_way_are_bounded() {
         std::thread::sleep(ms(600));
         wire.ok("ok");
     });
-    let bench = bench(&origin, |_, upstream| upstream.in_flight_max = 1);
+    let bench = bench(&origin, |_, upstream| upstream.concurrency.max = 1);
     let mut first = bench.client();
     first.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     eventually("the first is under way", || origin.connections.load(Ordering::SeqCst) == 1);
@@ -172,8 +172,8 @@ fn a_reload_keeps_the_pools_of_what_did_not_change() {
     let target = |port: u16| Target::parse(&format!("http://127.0.0.1:{port}")).unwrap();
     let config = |port| UpstreamConfig::new("origin".into(), target(port));
     let one = NonZeroUsize::MIN;
-    let before = Upstreams::build(vec![config(1), config(2)], one, None);
-    let after = Upstreams::build(vec![config(2), config(3)], one, Some(&before));
+    let before = Upstreams::build(vec![config(1), config(2)], 3, one, None);
+    let after = Upstreams::build(vec![config(2), config(3)], 3, one, Some(&before));
     assert!(Arc::ptr_eq(after.by_index(0).unwrap(), before.by_index(1).unwrap()));
     assert!(after.by_index(2).is_none());
 }

@@ -2,6 +2,7 @@
 //! An upstream's answer: its head is judged before it is believed (T18), its body is passed on or broken off, never
 //! shortened (F28).
 
+use crate::upstream::passage::{Outcome, Passage};
 use crate::upstream::pool::Lease;
 use bytes::Bytes;
 use http::header::{
@@ -14,6 +15,7 @@ use hyper::body::Incoming;
 use portcullis_pipeline::BodyFault;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -108,7 +110,7 @@ pub struct ResponseBody {
 
 #[derive(Debug)]
 enum State {
-    Open(Lease),
+    Open(Lease, Passage),
     Ended,
     /// Broken off, and whether because the time was up.
     Broken(Why),
@@ -122,37 +124,39 @@ pub(crate) enum Why {
 }
 
 impl ResponseBody {
-    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
+    /// `total` is what the exchange had when it began.
+    pub(crate) fn new(incoming: Incoming, lease: Lease, passage: Passage, total: Duration) -> Self {
         if incoming.is_end_stream() {
-            lease.release();
+            lease.release(&passage);
             return Self { incoming, state: State::Ended };
         }
-        let total = lease.whole();
         lease.line.step.clear();
         // Cleared while an upload waited for its client; from here on it is the upstream's time.
         if !lease.line.total.runs() && !lease.line.total.fired() {
             lease.line.total.arm(total);
         }
-        Self { incoming, state: State::Open(lease) }
+        Self { incoming, state: State::Open(lease, passage) }
     }
 
     /// Why the body broke off, if it did.
     pub(crate) fn broken(&self) -> Option<Why> {
         match self.state {
             State::Broken(why) => Some(why),
-            State::Open(_) | State::Ended => None,
+            State::Open(..) | State::Ended => None,
         }
     }
 
     fn end(&mut self) {
-        if let State::Open(lease) = std::mem::replace(&mut self.state, State::Ended) {
-            lease.release();
+        if let State::Open(lease, passage) = std::mem::replace(&mut self.state, State::Ended) {
+            lease.release(&passage);
         }
     }
 
     /// The connection closes with its lease.
     fn break_off(&mut self, why: Why) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        self.state = State::Broken(why);
+        if let State::Open(lease, mut passage) = std::mem::replace(&mut self.state, State::Broken(why)) {
+            passage.tell(Outcome::Bad, None, lease.line.worker.deadlines.now_ms());
+        }
         Poll::Ready(Some(Err(BodyFault::Aborted)))
     }
 }
@@ -162,27 +166,27 @@ impl Body for ResponseBody {
     type Error = BodyFault;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let this = &mut *self;
         loop {
-            let State::Open(lease) = &self.state else { return Poll::Ready(None) };
+            let State::Open(lease, _) = &this.state else { return Poll::Ready(None) };
             if lease.line.total.fired() {
-                return self.break_off(Why::TimedOut);
+                return this.break_off(Why::TimedOut);
             }
-            let line = std::sync::Arc::clone(&lease.line);
-            match Pin::new(&mut self.incoming).poll_frame(cx) {
+            match Pin::new(&mut this.incoming).poll_frame(cx) {
                 Poll::Pending => {
-                    line.total.watch(cx.waker());
+                    lease.line.total.watch(cx.waker());
                     return Poll::Pending;
                 }
                 Poll::Ready(None) => {
-                    self.end();
+                    this.end();
                     return Poll::Ready(None);
                 }
-                Poll::Ready(Some(Err(_))) => return self.break_off(Why::Upstream),
+                Poll::Ready(Some(Err(_))) => return this.break_off(Why::Upstream),
                 Poll::Ready(Some(Ok(frame))) => {
                     // Trailers were not negotiated with the client (SM-12).
                     let Ok(data) = frame.into_data() else { continue };
-                    if self.incoming.is_end_stream() {
-                        self.end();
+                    if this.incoming.is_end_stream() {
+                        this.end();
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }

@@ -34,6 +34,11 @@ impl Interim {
         Self { state: State::Start { seen: 0 }, count: 0 }
     }
 
+    /// Whether the final answer has begun.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.state, State::Final)
+    }
+
     /// Sees the next bytes of the connection.
     pub(crate) fn observe(&mut self, bytes: &[u8]) -> Result<(), TooMany> {
         for byte in bytes {

@@ -2,14 +2,18 @@
 //! One connection to an upstream: its socket, its deadlines, and what it saw of the answer so far.
 
 use crate::deadline::Deadline;
+use crate::upstream::UpstreamConfig;
+use crate::upstream::addresses::Addresses;
+use crate::upstream::endpoint::Endpoint;
 use crate::upstream::interim::Interim;
-use crate::upstream::outgoing::OutgoingBody;
-use crate::upstream::target::Host;
-use crate::upstream::{Target, UpstreamConfig};
+use crate::upstream::pool::Idle;
+use crate::upstream::sent::Sent;
 use crate::worker::Worker;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -25,6 +29,11 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// What the connection's task and its user share.
 #[derive(Debug)]
 pub(crate) struct Line {
+    /// The core it belongs to.
+    pub(crate) worker: Arc<Worker>,
+    peer: SocketAddr,
+    /// Of the target's addresses when it was opened.
+    generation: u32,
     /// Next byte expected of the upstream; while idle, how long the connection is kept.
     pub(crate) step: Arc<Deadline>,
     /// The whole exchange.
@@ -35,17 +44,35 @@ pub(crate) struct Line {
     exchange: AtomicU32,
     /// The upstream broke a rule hyper does not check.
     hostile: AtomicBool,
+    /// The client's body is not all handed over yet.
+    uploading: AtomicBool,
+    /// The final answer began before the request had ended: nobody knows what the upstream will take the rest for.
+    early: AtomicBool,
     idle: AtomicBool,
     task: OnceLock<Waker>,
+    /// Never contended: who reads it and who writes it live on one core.
+    sent: Mutex<Sent>,
+}
+
+/// What a request may cost, and whether its head is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning {
+    pub(crate) first_byte: Duration,
+    pub(crate) total: Duration,
+    pub(crate) keep_head: bool,
+    pub(crate) uploads: bool,
 }
 
 impl Line {
     /// A request begins.
-    pub(crate) fn begin(&self, first_byte: Duration, total: Duration) {
+    pub(crate) fn begin(&self, Beginning { first_byte, total, keep_head, uploads }: Beginning) {
+        self.sent.lock().begin(keep_head);
+        self.uploading.store(uploads, Ordering::Relaxed);
         self.idle.store(false, Ordering::Relaxed);
         self.answered.store(0, Ordering::Relaxed);
         self.exchange.fetch_add(1, Ordering::Relaxed);
-        self.step.arm(first_byte);
+        // The whole is never shorter than a step: one of the two is enough to wait for.
+        self.step.arm(first_byte.min(total));
         self.total.arm(total);
     }
 
@@ -57,6 +84,26 @@ impl Line {
         }
         self.step.arm(config.idle);
         self.idle.store(true, Ordering::Relaxed);
+    }
+
+    /// What `read` makes of the head of the current request, if it was kept and is whole.
+    pub(crate) fn head_sent<T>(&self, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        read(self.sent.lock().head()?)
+    }
+
+    /// Whether it leads to where the target is now.
+    pub(crate) fn is_current(&self, addresses: &Addresses) -> bool {
+        addresses.leads_to(self.peer, self.generation)
+    }
+
+    /// The client's body is handed over to its last byte.
+    pub(crate) fn uploaded(&self) {
+        self.uploading.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether another request may follow on it (SM-13).
+    pub(crate) fn is_reusable(&self) -> bool {
+        !self.early.load(Ordering::Relaxed) && !self.is_hostile()
     }
 
     /// Whether any byte of the current answer was seen.
@@ -71,22 +118,25 @@ impl Line {
 }
 
 /// Opens a connection and starts its task.
-pub(crate) async fn connect(
-    worker: &Arc<Worker>,
-    config: &UpstreamConfig,
-) -> io::Result<(SendRequest<OutgoingBody>, Arc<Line>)> {
-    let socket = tokio::time::timeout(config.connect, dial(&config.target)).await??;
-    socket.set_nodelay(true)?;
+pub(crate) async fn connect(worker: &Arc<Worker>, endpoint: &Endpoint, patience: Duration) -> io::Result<Idle> {
+    let (socket, peer) = tokio::time::timeout(patience, dial(worker, endpoint, patience)).await??;
     let line = Arc::new(Line {
+        worker: Arc::clone(worker),
+        peer,
+        generation: endpoint.addresses.generation_of(peer),
         step: worker.deadlines.register(),
         total: worker.deadlines.register(),
         answered: AtomicU64::new(0),
         exchange: AtomicU32::new(0),
         hostile: AtomicBool::new(false),
+        uploading: AtomicBool::new(false),
+        early: AtomicBool::new(false),
         idle: AtomicBool::new(false),
         task: OnceLock::new(),
+        sent: Mutex::default(),
     });
-    let stream = LineStream { socket, line: Arc::clone(&line), exchange: 0, interim: Interim::new() };
+    let stream =
+        LineStream { socket, line: Arc::clone(&line), exchange: 0, interim: Interim::new(), written: Written::Nothing };
     let (sender, mut connection) = http1::Builder::new()
         .max_buf_size(BUFFER_BYTES_MAX)
         .handshake(TokioIo::new(stream))
@@ -101,14 +151,26 @@ pub(crate) async fn connect(
         // Its error reaches whoever uses the connection; with nobody there it means that the upstream closed.
         Pin::new(&mut connection).poll(cx).map(drop)
     }));
-    Ok((sender, line))
+    Ok(Idle { sender, line })
 }
 
-async fn dial(target: &Target) -> io::Result<TcpStream> {
-    match &target.host {
-        Host::Address(address) => TcpStream::connect(address).await,
-        Host::Name(name) => TcpStream::connect((&**name, target.port)).await,
+/// A transport to one of the target's addresses; none of them may use up the time of the others.
+async fn dial(worker: &Arc<Worker>, endpoint: &Endpoint, patience: Duration) -> io::Result<(TcpStream, SocketAddr)> {
+    let beside = |work| worker.upstream_tasks.spawn(work);
+    let addresses = endpoint.addresses.to_try(worker.deadlines.now_ms(), beside).await?;
+    let each = patience.checked_div(u32::try_from(addresses.len()).unwrap_or(1)).unwrap_or(patience);
+    let mut last = io::ErrorKind::NotFound.into();
+    for address in addresses {
+        match tokio::time::timeout(each, TcpStream::connect(address)).await {
+            Ok(Ok(socket)) => {
+                socket.set_nodelay(true)?;
+                return Ok((socket, address));
+            }
+            Ok(Err(error)) => last = error,
+            Err(late) => last = late.into(),
+        }
     }
+    Err(last)
 }
 
 struct LineStream {
@@ -116,20 +178,59 @@ struct LineStream {
     line: Arc<Line>,
     exchange: u32,
     interim: Interim,
+    written: Written,
+}
+
+/// How much of the current request the socket took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    Nothing,
+    /// Some of what it was offered.
+    Some,
+    /// All it was offered so far.
+    All,
 }
 
 impl LineStream {
-    fn observe(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Looks whether another request has begun.
+    fn turn(&mut self) {
         let exchange = self.line.exchange.load(Ordering::Relaxed);
         if exchange != self.exchange {
             self.exchange = exchange;
             self.interim = Interim::new();
+            self.written = Written::Nothing;
+        }
+    }
+
+    fn observe(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.turn();
+        if bytes.is_empty() {
+            return Ok(());
         }
         self.line.answered.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.interim.observe(bytes).map_err(|_| {
+        let began = self.interim.is_final();
+        let counted = self.interim.observe(bytes);
+        if counted.is_err() || self.written == Written::Nothing {
+            // Too many interim answers, or an answer to nothing (T18).
             self.line.hostile.store(true, Ordering::Relaxed);
-            io::ErrorKind::InvalidData.into()
-        })
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let unfinished = self.written == Written::Some || self.line.uploading.load(Ordering::Relaxed);
+        if unfinished && !began && self.interim.is_final() {
+            self.line.early.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn offer(&mut self, first: &[u8]) {
+        self.turn();
+        if self.written == Written::Nothing {
+            self.line.sent.lock().offer(first);
+        }
+    }
+
+    fn wrote(&mut self, taken: usize, offered: usize) {
+        self.written = if taken < offered { Written::Some } else { Written::All };
     }
 }
 
@@ -143,7 +244,10 @@ impl AsyncRead for LineStream {
 
 impl AsyncWrite for LineStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        self.offer(buf);
+        let taken = ready!(Pin::new(&mut self.socket).poll_write(cx, buf))?;
+        self.wrote(taken, buf.len());
+        Poll::Ready(Ok(taken))
     }
 
     fn poll_write_vectored(
@@ -151,7 +255,10 @@ impl AsyncWrite for LineStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        self.offer(bufs.first().map_or(&[], |first| first));
+        let taken = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs))?;
+        self.wrote(taken, bufs.iter().map(|buf| buf.len()).sum());
+        Poll::Ready(Ok(taken))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Idle connections of one upstream on one core, and the lease of one that is in use.
+//! Idle connections to one target on one core, and the lease of one that is in use.
 
+use crate::upstream::addresses::Addresses;
 use crate::upstream::line::Line;
 use crate::upstream::outgoing::OutgoingBody;
-use crate::upstream::{InFlight, Upstream};
-use crate::worker::Worker;
+use crate::upstream::passage::Passage;
+use crate::upstream::{Upstream, Upstreams};
 use hyper::client::conn::http1::SendRequest;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +20,11 @@ pub(crate) struct Pool {
     idle_max: usize,
 }
 
+/// A connection: hyper's end of it and what we know of it.
 #[derive(Debug)]
-struct Idle {
-    sender: SendRequest<OutgoingBody>,
-    line: Arc<Line>,
+pub(crate) struct Idle {
+    pub(crate) sender: SendRequest<OutgoingBody>,
+    pub(crate) line: Arc<Line>,
 }
 
 impl Pool {
@@ -30,10 +32,11 @@ impl Pool {
         Self { idle: Vec::new(), idle_max }
     }
 
-    fn take(&mut self) -> Option<Idle> {
+    /// A connection that can be used at once and leads to where the target is now.
+    pub(crate) fn take(&mut self, addresses: &Addresses) -> Option<Idle> {
         while let Some(idle) = self.idle.pop() {
             // Idle time may have run out in this very tick; such a connection is about to close.
-            if idle.sender.is_ready() && !idle.line.step.fired() {
+            if idle.sender.is_ready() && !idle.line.step.fired() && idle.line.is_current(addresses) {
                 return Some(idle);
             }
         }
@@ -56,10 +59,6 @@ pub(crate) struct Lease {
     pub(crate) sender: SendRequest<OutgoingBody>,
     pub(crate) line: Arc<Line>,
     pub(crate) whose: Whose,
-    total: Duration,
-    worker: Arc<Worker>,
-    upstream: Arc<Upstream>,
-    _in_flight: Arc<InFlight>,
 }
 
 /// Whether a connection has served before.
@@ -71,79 +70,42 @@ pub(crate) enum Whose {
     Fresh,
 }
 
-/// What a lease is taken for.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    pub(crate) worker: Arc<Worker>,
-    pub(crate) upstream: Arc<Upstream>,
-    pub(crate) in_flight: Arc<InFlight>,
-    /// For the whole exchange.
-    pub(crate) total: Duration,
-}
-
-impl Wanted {
-    /// An idle connection, if there is one.
-    pub(crate) fn pooled(&self) -> Option<Lease> {
-        let idle = self.upstream.pool(self.worker.index)?.lock().take()?;
-        Some(self.lease(idle, Whose::Pool))
-    }
-
-    /// A new connection.
-    pub(crate) async fn fresh(&self) -> std::io::Result<Lease> {
-        let (sender, line) = crate::upstream::line::connect(&self.worker, &self.upstream.config).await?;
-        Ok(self.lease(Idle { sender, line }, Whose::Fresh))
-    }
-
-    fn lease(&self, Idle { sender, line }: Idle, whose: Whose) -> Lease {
-        Lease {
-            sender,
-            line,
-            whose,
-            total: self.total,
-            worker: Arc::clone(&self.worker),
-            upstream: Arc::clone(&self.upstream),
-            _in_flight: Arc::clone(&self.in_flight),
-        }
-    }
-}
-
 impl Lease {
-    /// A request begins on this connection.
-    pub(crate) fn begin(&self) {
-        self.line.begin(self.first_byte(), self.total);
-    }
-
-    /// How long the upstream may take for the head of its answer.
-    pub(crate) fn first_byte(&self) -> Duration {
-        self.upstream.config.first_byte
-    }
-
-    /// How long it may take for the whole.
-    pub(crate) fn whole(&self) -> Duration {
-        self.total
+    pub(crate) fn of(Idle { sender, line }: Idle, whose: Whose) -> Self {
+        Self { sender, line, whose }
     }
 
     /// Gives the connection back after a complete answer.
-    pub(crate) fn release(self) {
-        let Self { mut sender, line, worker, upstream, .. } = self;
+    pub(crate) fn release(self, passage: &Passage) {
+        let Self { mut sender, line, .. } = self;
+        let (number, Some(index)) = passage.place() else { return };
+        if !line.is_reusable() {
+            return;
+        }
         if sender.is_ready() {
-            return rest(&upstream, worker.index, Idle { sender, line });
+            return rest(passage.upstreams(), (number, index), Idle { sender, line });
         }
         if sender.is_closed() {
             return;
         }
-        let core = worker.index;
+        let worker = Arc::clone(&line.worker);
+        let upstreams = Arc::clone(passage.upstreams());
         worker.upstream_tasks.spawn(async move {
             if let Ok(Ok(())) = tokio::time::timeout(READY_TIMEOUT, sender.ready()).await {
-                rest(&upstream, core, Idle { sender, line });
+                rest(&upstreams, (number, index), Idle { sender, line });
             }
         });
     }
 }
 
-fn rest(upstream: &Upstream, core: usize, idle: Idle) {
+fn rest(upstreams: &Upstreams, (number, index): (usize, usize), idle: Idle) {
+    let Some(upstream) = upstreams.by_index(number).map(Arc::as_ref) else { return };
+    put(upstream, index, idle);
+}
+
+fn put(upstream: &Upstream, index: usize, idle: Idle) {
+    let Some(endpoint) = upstream.endpoints.get(index) else { return };
+    let Some(pool) = endpoint.pool(idle.line.worker.index) else { return };
     idle.line.rest(&upstream.config);
-    if let Some(pool) = upstream.pool(core) {
-        pool.lock().put(idle);
-    }
+    pool.lock().put(idle);
 }

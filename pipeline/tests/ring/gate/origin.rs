@@ -103,7 +103,7 @@ impl Fake {
                 told.notified().await;
                 Ok(answer)
             }
-            Does::Fault(reason) => Err(OriginFault { reason }),
+            Does::Fault(reason) => Err(OriginFault::new(reason)),
             Does::Panic => panic!("the origin of a test panics"),
             Does::Hang => std::future::pending().await,
         }
@@ -115,14 +115,14 @@ impl Origin for Fake {
     type ResponseBody = Steps;
 
     async fn send(&self, cleared: Cleared<Steps>) -> Result<Response<Steps>, OriginFault> {
-        let OriginRequest { upstream, method, target, headers, body } = cleared.into_request();
-        assert_eq!(upstream, 0);
+        let OriginRequest { to, method, target, headers, body } = cleared.into_request();
+        assert_eq!(to.upstream, 0);
         let body = match body {
             Outgoing::Empty => Bytes::new(),
             Outgoing::Full(bytes) => bytes,
             Outgoing::Stream { body, .. } => match body.collect().await {
                 Ok(collected) => collected.to_bytes(),
-                Err(_) => return Err(OriginFault { reason: Reason::UpstreamUnreachable }),
+                Err(_) => return Err(OriginFault::new(Reason::UpstreamUnreachable)),
             },
         };
         self.answer(Seen { how: How::Sent, method, target, headers, body }).await

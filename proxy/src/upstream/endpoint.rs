@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One target of an upstream: its connections per core, how busy it is, and whether it is well.
+
+use crate::upstream::addresses::{Addresses, Resolve};
+use crate::upstream::circuit_breaker::{Circuit, Standing};
+use crate::upstream::pool::Pool;
+use crate::upstream::target::Target;
+use parking_lot::Mutex;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// The newest answer counts for one in so many.
+const LATENCY_SHARE: u32 = 8;
+
+/// A target and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) target: Target,
+    pub(crate) addresses: Arc<Addresses>,
+    /// Trips by failures of its own; used where there are several targets, or by choice.
+    pub(crate) circuit: Circuit,
+    /// Whether its probes say that it is well.
+    pub(crate) health: crate::upstream::health::Health,
+    /// By core: a connection is only used on the core that opened it.
+    pools: Vec<Mutex<Pool>>,
+    under_way: AtomicU32,
+    /// Of the heads of its answers, moving average.
+    latency_us: AtomicU32,
+}
+
+impl Endpoint {
+    pub(crate) fn new(target: Target, idle_max: usize, cores: NonZeroUsize, resolver: Arc<dyn Resolve>) -> Self {
+        let addresses = Addresses::of(&target, resolver);
+        Self {
+            target,
+            addresses,
+            circuit: Circuit::default(),
+            health: crate::upstream::health::Health::default(),
+            pools: (0..cores.get()).map(|_| Mutex::new(Pool::new(idle_max))).collect(),
+            under_way: AtomicU32::new(0),
+            latency_us: AtomicU32::new(0),
+        }
+    }
+
+    /// The pool of a core.
+    pub(crate) fn pool(&self, core: usize) -> Option<&Mutex<Pool>> {
+        self.pools.get(core)
+    }
+
+    /// One more request goes here.
+    pub(crate) fn begin(&self) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One is over.
+    pub(crate) fn end(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The head of an answer took so long.
+    pub(crate) fn measured(&self, took: Duration) {
+        let newest = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        let known = self.latency_us.load(Ordering::Relaxed);
+        let next = if known == 0 { newest } else { known - known / LATENCY_SHARE + newest / LATENCY_SHARE };
+        // Lost against another core at times: it is an average.
+        self.latency_us.store(next.max(1), Ordering::Relaxed);
+    }
+
+    /// How long a request sent now would wait, up to a factor.
+    pub(crate) fn load(&self) -> u64 {
+        let waiting = u64::from(self.under_way.load(Ordering::Relaxed)).saturating_add(1);
+        waiting.saturating_mul(u64::from(self.latency_us.load(Ordering::Relaxed).max(1)))
+    }
+
+    /// How a balancer sees it.
+    pub(crate) fn standing(&self, now_ms: u64) -> Standing {
+        if self.health.is_down() { Standing::Out { for_ms: 1_000 } } else { self.circuit.standing(now_ms) }
+    }
+}
