@@ -61,6 +61,7 @@ const NAMES: &[&str] = &[
     "fastly-client-ip",
     "fly-client-ip",
     "forwarded",
+    "forwarded-for",
     "front-end-https",
     "method-override",
     "original-url",

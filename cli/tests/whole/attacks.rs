@@ -13,10 +13,10 @@ mod tokens;
 
 use crate::client::{Answer, Request, exchange};
 use crate::gate::Gate;
+use crate::journal::records;
 use crate::token::Mint;
 use origin::{Origin, Seen};
 use serde_json::Value;
-use std::path::Path;
 
 const SCOPES: &str = "notes.read notes.write";
 /// The header in which the gate of these tests tells its upstream who calls.
@@ -92,29 +92,4 @@ fn statuses(raw: &[u8]) -> Vec<u16> {
     let text = String::from_utf8_lossy(raw);
     let status = |at: usize| text.get(at + 9..at + 12).and_then(|digits| digits.parse().ok());
     text.match_indices("HTTP/1.").filter_map(|(at, _)| status(at)).filter(|s| *s >= 200).collect()
-}
-
-/// The records of decisions in a journal that is being written.
-fn records(data: &Path) -> Vec<Value> {
-    let mut found = Vec::new();
-    let mut files: Vec<_> =
-        std::fs::read_dir(data.join("audit/journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    for file in files {
-        let bytes = std::fs::read(file).unwrap();
-        let mut at = 0;
-        while let Some(next) = bytes[at..].windows(2).position(|w| w == b"{\"") {
-            at += next;
-            let mut values = serde_json::Deserializer::from_slice(&bytes[at..]).into_iter::<Value>();
-            let value = values.next();
-            match value {
-                Some(Ok(value)) => {
-                    at += values.byte_offset();
-                    found.extend((value["schema"] == "portcullis/record/v1").then_some(value));
-                }
-                _ => at += 1,
-            }
-        }
-    }
-    found
 }

@@ -18,6 +18,7 @@ mod findings;
 #[expect(dead_code, reason = "shared with the tests of the process's life, which use the rest of it")]
 mod gate;
 mod isolation;
+mod journal;
 mod limits;
 mod six_answers;
 mod specs;
