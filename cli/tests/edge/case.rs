@@ -205,6 +205,13 @@ pub(crate) fn post((line, kind): (&str, &str), fields: &str, body: &str) -> Stri
     head(line, &format!("{kind}{fields}")) + body
 }
 
+/// So many fields of different names.
+pub(crate) fn numbered(count: usize, value: &str) -> String {
+    (0..count)
+        .flat_map(|n| ["X-A".to_owned(), n.to_string(), ": ".to_owned(), value.to_owned(), "\r\n".to_owned()])
+        .collect()
+}
+
 /// Joins text and bytes that are no text.
 pub(crate) fn bytes(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()

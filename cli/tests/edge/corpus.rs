@@ -79,7 +79,9 @@ fn report(cases: &[Case], faults: &[(String, String)], seen: &Seen) {
     let waiting = |id: &String| awaiting.contains(&id.as_str());
     let known = |id: &String| waiting(id) || unstable.contains(&id.as_str());
     if std::env::var_os("EDGE_LIST").is_some() {
-        faults.iter().for_each(|(id, _)| println!("AWAITING {id}"));
+        for (id, _) in faults {
+            println!("AWAITING {id}");
+        }
     }
     let new: Vec<String> =
         faults.iter().filter(|(id, _)| !known(id)).map(|(id, why)| format!("{id}\n    {why}")).collect();
@@ -264,7 +266,9 @@ fn judge_upstream(case: &Case, ran: &Ran, seen: &Seen, stand: &Stand) -> Result<
     let records = seen.records.get(&address).unwrap_or(&no_records);
     let served = ran.answers.iter().filter(|a| a.status == 200).count();
     let wanted = case.upstream.unwrap_or(served).saturating_add(usize::from(ran.probed));
-    check(case.upstream == Some(UNCOUNTED) || whole.len() == wanted, || format!("{} requests upstream, wanted {wanted}: {whole:?}", whole.len()))?;
+    check(case.upstream == Some(UNCOUNTED) || whole.len() == wanted, || {
+        format!("{} requests upstream, wanted {wanted}: {whole:?}", whole.len())
+    })?;
     if case.upstream.is_none() {
         let allowed = records.iter().filter(|r| r["decision"] == "allow").count();
         check(allowed == whole.len(), || format!("{allowed} allow records, {} requests upstream", whole.len()))?;

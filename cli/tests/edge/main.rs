@@ -4,8 +4,11 @@
 //! here is taken from the product's own parser.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::unreachable,
+    clippy::print_stdout,
     reason = "a test that meets something else than it expects has failed"
 )]
 

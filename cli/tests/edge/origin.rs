@@ -100,8 +100,8 @@ fn serve(stream: &TcpStream, all: &Mutex<Vec<Arrival>>, script: &Script) {
         }
     }
     if !held.is_empty() {
-        let head = if let Reading::Partial(Some(head)) = strict::read(&held) { Some(*head) } else { None };
-        keep(Arrival::CutShort(head, held));
+        let begun = if let Reading::Partial(Some(message)) = strict::read(&held) { Some(*message) } else { None };
+        keep(Arrival::CutShort(begun, held));
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! T18: an answer that breaks the rules is a 502, and its connection carries no other request (SM-14, HTTP-8).
 
-use crate::case::{Case, End, Table, UNCOUNTED, get};
+use crate::case::{Case, End, Table, UNCOUNTED, get, numbered};
 use crate::corpus;
 use crate::origin::{self, Reply, Then};
 use crate::strict::Message;
@@ -56,7 +56,7 @@ fn plays() -> Vec<Play> {
         }),
         bad("200-interim", || b"HTTP/1.1 102 Processing\r\n\r\n".repeat(200)),
         bad("many-fields", || {
-            let fields: String = (0..5_000).map(|n| format!("X-A{n}: b\r\n")).collect();
+            let fields = numbered(5_000, "b");
             format!("{OK}{fields}Content-Length: 5\r\n\r\nhello").into()
         }),
         bad("huge-head", || format!("{OK}X-A: {}\r\nContent-Length: 5\r\n\r\nhello", "a".repeat(2_000_000)).into()),
@@ -117,8 +117,9 @@ fn t18() -> Vec<Case> {
         // A connection that ends without a byte may just have been old: the request may be sent again.
         let count = if play.name == "nothing" { UNCOUNTED } else { 1 };
         for again in 0..3 {
-            let case =
-                table.case(&format!("{} {again}", play.name), get(&format!("/v1/script/{}", play.name))).upstream(count);
+            let case = table
+                .case(&format!("{} {again}", play.name), get(&format!("/v1/script/{}", play.name)))
+                .upstream(count);
             table.add(play.outcomes.iter().fold(case, |case, status| case.or(&[*status], End::Any)));
         }
     }

@@ -142,7 +142,7 @@ fn t39() -> Vec<Case> {
     }
     let two = format!("{TOKEN}Connection: keep-alive\r\nConnection: x-auth-subject\r\n");
     table.refuse(400, "in a second line", head("GET /v1/private/1", &two));
-    let many: String = (0..200).map(|n| format!("a{n}, ")).collect();
+    let many = "a, ".repeat(200);
     table.refuse_any(&[400, 431], "200 options", head("GET /v1/items/1", &format!("Connection: {many}close\r\n")));
     for (options, end) in [
         ("keep-alive", End::Open),
@@ -252,11 +252,8 @@ fn t41() -> Vec<Case> {
         let case = table.case(fields, head("GET /v1/private/1", fields)).or(&[401], End::Any);
         table.add(case);
     }
-    for (line, kind) in
-        [("POST /v1/uploads", "Content-Type: application/octet-stream\r\nContent-Type: application/octet-stream\r\n")]
-    {
-        table.refuse(400, "two types", head(line, &format!("{kind}Content-Length: 5\r\n")) + "hello");
-    }
+    let kinds = "Content-Type: application/octet-stream\r\nContent-Type: application/octet-stream\r\n";
+    table.refuse(400, "two types", head("POST /v1/uploads", &format!("{kinds}Content-Length: 5\r\n")) + "hello");
     for field in [
         "User-Agent: a",
         "Origin: http://a",

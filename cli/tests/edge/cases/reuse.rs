@@ -42,7 +42,9 @@ fn t13() -> Vec<Case> {
             refused("long", request(&length(300_000)) + SMUGGLED, Cut::Whole).or(&[413], End::Closed),
             refused("says close", request(&format!("Connection: close\r\n{}", length(0))) + SMUGGLED, Cut::Whole),
         ];
-        cases.into_iter().for_each(|case| table.add(case));
+        for case in cases {
+            table.add(case);
+        }
         // What truly follows is the next request, or nothing is.
         let text = whole + &get("/v1/items/next");
         let case = statuses.iter().fold(table.case(&format!("{what}, and the next"), text), |case, status| {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! T42, T60: everything has a maximum, and it is known before the rest is read (SM-20, ST-10, ST-11).
 
-use crate::case::{Case, Cut, End, JUDGED, SMUGGLED, STREAMED, Sees, Table, get, head, post};
+use crate::case::{Case, Cut, End, JUDGED, SMUGGLED, STREAMED, Sees, Table, get, head, numbered, post};
 use crate::corpus;
 use crate::origin;
 
 fn fields(count: usize) -> String {
-    (0..count).map(|n| format!("X-A{n}: b\r\n")).collect()
+    numbered(count, "b")
 }
 
 fn t42() -> Vec<Case> {
@@ -36,7 +36,7 @@ fn t42() -> Vec<Case> {
             head("GET /v1/items/1", &format!("X-A: {}b\r\n", " ".repeat(length))),
         );
     }
-    let wide = |count: usize| (0..count).map(|n| format!("X-A{n}: {}\r\n", "a".repeat(4_000))).collect::<String>();
+    let wide = |count: usize| numbered(count, &"a".repeat(4_000));
     table.serve("28 KiB in 7 fields", head("GET /v1/items/1", &wide(7)), &[]);
     for count in [9, 16, 60] {
         table.refuse(431, &format!("{count} fields of 4000"), head("GET /v1/items/1", &wide(count)));
