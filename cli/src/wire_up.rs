@@ -157,13 +157,19 @@ pub(crate) fn proxy_config(loaded: &Loaded, clock: Arc<dyn Clock>, events: proxy
 }
 
 fn upstream(upstream: &config::Upstream) -> Result<proxy::UpstreamConfig> {
-    let target = proxy::Target::parse(&format!("{}{}", upstream.target.origin, upstream.target.path))
-        .with_context(|| format!("upstream `{}`", upstream.name))?;
-    let mut config = proxy::UpstreamConfig::new(Arc::clone(&upstream.name), target);
+    let target = |target: &config::Target| {
+        proxy::Target::parse(&format!("{}{}", target.origin, target.path))
+            .with_context(|| format!("upstream `{}`", upstream.name))
+    };
+    let targets = upstream.targets.iter().map(target).collect::<Result<_>>()?;
+    let mut config = proxy::UpstreamConfig::new(Arc::clone(&upstream.name), targets);
     config.connect = upstream.connect_timeout;
     config.first_byte = upstream.first_byte_timeout;
     config.total = upstream.total_timeout;
-    config.circuit_breaker = None;
+    config.circuit_breaker = upstream.circuit_breaker;
+    config.concurrency = upstream.concurrency;
+    config.retry = upstream.retry;
+    config.health.clone_from(&upstream.health);
     Ok(config)
 }
 
@@ -202,6 +208,7 @@ fn gate_api(
         });
     }
     let upstream = upstreams.get(api.upstream);
+    let targets = upstream.map_or(&[][..], |upstream| &upstream.targets);
     let root = api.base_path.segments().next().is_none();
     pipeline::Api {
         name: Arc::clone(&api.name),
@@ -211,8 +218,9 @@ fn gate_api(
         authorizer,
         upstream: api.upstream,
         upstream_name: upstream.map_or_else(|| "".into(), |u| Arc::clone(&u.name)),
-        upstream_origin: upstream.map(|u| u.target.origin.clone()).unwrap_or_default().into(),
-        upstream_path: upstream.map(|u| u.target.path.trim_end_matches('/').to_owned()).unwrap_or_default().into(),
+        upstream_origins: targets.iter().map(|target| target.origin.as_str().into()).collect(),
+        // The same for all of them.
+        upstream_path: targets.first().map_or("", |target| target.path.trim_end_matches('/')).into(),
         upstream_identity: match upstream.and_then(identity_header) {
             None => pipeline::UpstreamIdentity::Anonymous,
             Some(name) => pipeline::UpstreamIdentity::Header(name),

@@ -13,6 +13,7 @@ use portcullis_contract::Contract;
 use portcullis_decision::finding::Finding;
 use portcullis_identity::IssuerConfig;
 use portcullis_limit::{CountedBy, OperationLimit, Plan, PlanFrom, Rate};
+use portcullis_proxy::{CircuitBreaker, Concurrency, HealthCheck, Retry};
 use portcullis_wire::CanonicalPath;
 
 use crate::text::Sources;
@@ -112,8 +113,8 @@ pub struct Edge {
 pub struct Upstream {
     /// Its name; that of the API where it is anonymous.
     pub name: Arc<str>,
-    /// Where it is.
-    pub target: Target,
+    /// Where it is; at least one.
+    pub targets: Vec<Target>,
     /// What it is told about the caller.
     pub identity: UpstreamIdentity,
     /// `timeout.connect`
@@ -122,6 +123,14 @@ pub struct Upstream {
     pub first_byte_timeout: Duration,
     /// `timeout.total`
     pub total_timeout: Duration,
+    /// `retry`
+    pub retry: Retry,
+    /// `circuit_breaker`; `None`: off.
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// `concurrency`
+    pub concurrency: Concurrency,
+    /// `health`
+    pub health: Option<HealthCheck>,
 }
 
 /// What an upstream is told about the caller.

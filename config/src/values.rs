@@ -11,7 +11,7 @@ pub use address::{Target, is_loopback_host};
 pub use date::Day;
 
 pub(crate) use address::{Scheme, Url, base_path, header_name, host, socket, url, variable_name};
-pub(crate) use quantity::{bytes_per_second, duration, duration_or_zero, rate, size, written};
+pub(crate) use quantity::{bytes_per_second, duration, duration_or_zero, percent, rate, size, written};
 
 /// Why a text is not the value it should be.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -25,6 +25,9 @@ pub enum ValueError {
     /// A duration that is none.
     #[error("a duration is a whole number and one of ms, s, m, h, d, such as `250ms` or `5s`")]
     Duration,
+    /// A share that is none.
+    #[error("a share is a whole number and `%`, such as `10%`")]
+    Percent,
     /// A rate that is none.
     #[error(
         "a rate is `N/T` with T one of s, min, h, day or a duration, and perhaps `burst B`, such as `60/min burst 20`"

@@ -164,12 +164,13 @@ fn rewrite(gate: &Gate, api: &Api, location: &str) -> Option<String> {
     let authority = location.get(scheme.len()..)?.strip_prefix("://")?;
     let authority = authority.get(..authority.find(['/', '?', '#']).unwrap_or(authority.len()))?;
     let (origin, rest) = location.split_at_checked(scheme.len() + "://".len() + authority.len())?;
-    if origin.eq_ignore_ascii_case(&api.upstream_origin) {
+    if api.upstream_origins.iter().any(|upstream| origin.eq_ignore_ascii_case(upstream)) {
         return (rest.is_empty() || rest.starts_with('/'))
             .then(|| below(rest))?
             .map(|path| format!("{}{path}", gate.public_url));
     }
-    (!names_host_of(&api.upstream_origin, authority)).then(|| location.to_owned())
+    let leads_back = api.upstream_origins.iter().any(|upstream| names_host_of(upstream, authority));
+    (!leads_back).then(|| location.to_owned())
 }
 
 /// Whether this is the upstream's host by another scheme, port, spelling or with user information.

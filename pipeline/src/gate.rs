@@ -68,9 +68,9 @@ pub struct Api {
     pub upstream: usize,
     /// Name of its upstream.
     pub upstream_name: Arc<str>,
-    /// Its origin, such as `http://127.0.0.1:9000`.
-    pub upstream_origin: Arc<str>,
-    /// The target's own path, without a trailing slash; empty at the root.
+    /// The origins of its targets, such as `http://127.0.0.1:9000`.
+    pub upstream_origins: Vec<Arc<str>>,
+    /// The targets' own path, without a trailing slash; empty at the root.
     pub upstream_path: Arc<str>,
     /// How the upstream learns who calls.
     pub upstream_identity: UpstreamIdentity,

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Real sockets on loopback: a scripted origin, raw clients, and a handler that forwards without deciding.
 
+mod chaos;
 mod client;
 mod drain;
 mod hostile;
+mod overload;
 mod pace;
+mod resilience;
 mod stale;
 mod upstream;
 
@@ -15,7 +18,7 @@ use crate::upstream::answer::ResponseBody;
 use crate::worker::Worker;
 use crate::{RequestBody, Target, UpstreamConfig, UpstreamOrigin, Upstreams};
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use portcullis_decision::{Reason, SystemClock};
@@ -194,11 +197,19 @@ fn bench(origin: &Scripted, tweak: impl FnOnce(&mut Config, &mut UpstreamConfig)
     let mut config = Config::new("127.0.0.1:0".parse().unwrap(), Arc::new(SystemClock::new()), events);
     config.cores = NonZeroUsize::MIN;
     let target = Target::parse(&format!("http://{}/base", origin.address)).unwrap();
-    let mut upstream = UpstreamConfig::new("origin".into(), target);
+    let mut upstream = UpstreamConfig::new("origin".into(), vec![target]);
     // Tests of what happens to single requests make many of them fail.
     upstream.circuit_breaker = None;
     tweak(&mut config, &mut upstream);
-    let upstreams = Arc::new(Upstreams::build(vec![upstream], 1, config.cores, None));
+    let upstreams = Upstreams::build(vec![upstream], OPERATIONS, config.cores, None);
+    bench_over(config, upstreams)
+}
+
+/// Operations of the tests; requests name theirs in `x-operation`.
+const OPERATIONS: usize = 4;
+
+fn bench_over(config: Config, upstreams: Upstreams) -> Bench {
+    let upstreams = Arc::new(upstreams);
     let (handled, finished) = (Arc::default(), Arc::default());
     let forward = Forward { upstreams, handled: Arc::clone(&handled), finished: Arc::clone(&finished) };
     let bound = crate::drain::bind(config.address, config.cores).unwrap();
@@ -232,6 +243,12 @@ impl Rules for DefaultRules {
 impl Handler for Forward {
     type Body = TestBody;
     type Rules = DefaultRules;
+
+    fn begin(&self, worker: &Arc<Worker>) {
+        let upstreams = Arc::clone(&self.upstreams);
+        let current = move || Arc::clone(&upstreams);
+        worker.upstream_tasks.spawn(crate::upstream::health::keep(Arc::clone(worker), current));
+    }
 
     fn rules(&self) -> DefaultRules {
         DefaultRules(HeadLimits::default(), Reserved::default())
@@ -274,7 +291,9 @@ impl Handler for Forward {
         let target =
             if head.query.is_empty() { head.path.to_string() } else { format!("{}?{}", head.path, head.query) };
         let load = target == "/load";
-        let to = Destination { upstream: 0, operation: 0, priority: 5 };
+        let number = |name| head.headers.get(name).map(|value| value.to_str().unwrap().parse::<u8>().unwrap());
+        let operation = usize::from(number("x-operation").unwrap_or(0));
+        let to = Destination { upstream: 0, operation, priority: number("x-priority").unwrap_or(5) };
         let request = OriginRequest { to, method: head.method, target, headers: head.headers, body };
         if load {
             return match origin.load(request).await {
@@ -284,7 +303,15 @@ impl Handler for Forward {
         }
         match origin.exchange(request, Duration::MAX).await {
             Ok(response) => response.map(TestBody::Origin),
-            Err(fault) => refuse(fault.reason),
+            Err(fault) => {
+                let mut response = refuse(fault.reason);
+                if let Some(after) = fault.retry_after {
+                    response
+                        .headers_mut()
+                        .insert("x-retry-after-ms", HeaderValue::from_str(&after.as_millis().to_string()).unwrap());
+                }
+                response
+            }
         }
     }
 }

@@ -67,10 +67,10 @@ pub struct UpstreamConfig {
 
 impl UpstreamConfig {
     /// The defaults of the configuration contract.
-    pub fn new(name: Arc<str>, target: Target) -> Self {
+    pub fn new(name: Arc<str>, targets: Vec<Target>) -> Self {
         Self {
             name,
-            targets: vec![target],
+            targets,
             connect: Duration::from_secs(1),
             first_byte: Duration::from_secs(5),
             total: Duration::from_secs(15),

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `upstreams`: the services behind the gateway.
 
+mod resilience;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_decision::finding::Severity;
+use portcullis_proxy::{CircuitBreaker, Concurrency, Retry, TARGETS_MAX};
 
 use super::edge::bounded_duration;
 use crate::cursor::Cursor;
@@ -40,11 +43,15 @@ impl Upstreams<'_> {
             let target = target(cursor)?;
             self.upstreams.push(Upstream {
                 name: api.clone(),
-                target,
+                targets: vec![target],
                 identity: UpstreamIdentity::None,
                 connect_timeout: CONNECT_DEFAULT,
                 first_byte_timeout: FIRST_BYTE_DEFAULT,
                 total_timeout: TOTAL_DEFAULT,
+                retry: Retry::default(),
+                circuit_breaker: Some(CircuitBreaker::default()),
+                concurrency: Concurrency::default(),
+                health: None,
             });
             return self.upstreams.len().checked_sub(1);
         }
@@ -79,18 +86,7 @@ pub(super) fn report_unused(cursor: &Cursor<'_>, upstreams: &Upstreams<'_>, apis
 }
 
 fn upstream(name: Arc<str>, section: &Cursor<'_>) -> Option<Upstream> {
-    let targets = section.word("targets").items();
-    let mut found = targets.iter().map(target);
-    let first = found.next().flatten();
-    if let Some(second) = targets.get(1) {
-        second
-            .refuse("more than one target is not supported yet")
-            .help(format!("name one in `upstreams.{name}.targets`; a later version balances between them"));
-        found.for_each(drop);
-    }
-    if section.word("targets").is_present() && targets.is_empty() {
-        section.word("targets").refuse("an upstream needs a target").help("write `targets: [http://HOST:PORT]`");
-    }
+    let targets = targets(&name, &section.word("targets"));
     let identity = identity(&section.word("identity"));
     let timeout = section.word("timeout");
     let read = |word: &str, default| bounded_duration(&timeout.word(word), TIMEOUT_MAX).unwrap_or(default);
@@ -103,12 +99,40 @@ fn upstream(name: Arc<str>, section: &Cursor<'_>) -> Option<Upstream> {
     }
     Some(Upstream {
         name,
-        target: first?,
+        targets: targets?,
         identity: identity?,
         connect_timeout: connect,
         first_byte_timeout: first_byte,
         total_timeout: total,
+        retry: resilience::retry(&section.word("retry")),
+        circuit_breaker: resilience::circuit_breaker(&section.word("circuit_breaker")),
+        concurrency: resilience::concurrency(&section.word("concurrency")),
+        health: resilience::health(&section.word("health")),
     })
+}
+
+fn targets(name: &str, cursor: &Cursor<'_>) -> Option<Vec<Target>> {
+    let items = cursor.items();
+    if cursor.is_present() && items.is_empty() {
+        cursor.refuse("an upstream needs a target").help("write `targets: [http://HOST:PORT]`");
+    }
+    if items.len() > TARGETS_MAX {
+        cursor
+            .refuse(format!("more than {TARGETS_MAX} targets"))
+            .help("put a name with several addresses in their place");
+    }
+    let mut targets: Vec<Target> = Vec::with_capacity(items.len());
+    for item in &items {
+        let Some(found) = target(item) else { continue };
+        if targets.iter().any(|known| known.origin == found.origin) {
+            item.refuse(format!("{} is in `upstreams.{name}.targets` already", item.shown()));
+        } else if targets.first().is_some_and(|first| first.path != found.path) {
+            item.refuse("the targets of one upstream have different paths")
+                .help("they answer alike: what one serves below a path the others serve below the same");
+        }
+        targets.push(found);
+    }
+    (!targets.is_empty() && targets.len() == items.len()).then_some(targets)
 }
 
 fn identity(cursor: &Cursor<'_>) -> Option<UpstreamIdentity> {

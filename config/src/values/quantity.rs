@@ -37,6 +37,16 @@ pub(crate) fn size(text: &str) -> Result<u64, ValueError> {
     count.checked_mul(1_u64 << shift).ok_or(ValueError::Size)
 }
 
+/// `10%`, one to a hundred.
+pub(crate) fn percent(text: &str) -> Result<u32, ValueError> {
+    match number(text).ok_or(ValueError::Percent)? {
+        (0, "%") => Err(ValueError::Zero),
+        (count, "%") if count > 100 => Err(ValueError::TooLarge("100%".to_owned())),
+        (count, "%") => u32::try_from(count).map_err(|_| ValueError::Percent),
+        _ => Err(ValueError::Percent),
+    }
+}
+
 /// `1KiB/s`, never zero.
 pub(crate) fn bytes_per_second(text: &str) -> Result<u64, ValueError> {
     let amount = text.strip_suffix("/s").ok_or(ValueError::ByteRate)?;

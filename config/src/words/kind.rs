@@ -24,6 +24,8 @@ pub enum Kind {
     DurationOrZero,
     /// `100/min burst 20`
     Rate,
+    /// `10%`
+    Percent,
     /// A whole number, at least one.
     Count,
     /// `true` or `false`
@@ -78,6 +80,7 @@ impl Kind {
             Kind::Duration => "a duration such as `250ms`, `5s` or `24h`",
             Kind::DurationOrZero => "a duration such as `0s` or `30s`",
             Kind::Rate => "a rate such as `100/min` or `60/min burst 20`",
+            Kind::Percent => "a share such as `10%`",
             Kind::Count => "a whole number from 1",
             Kind::Flag => "`true` or `false`",
             Kind::Url => "an address such as `https://id.example.com`",
@@ -107,7 +110,7 @@ impl Kind {
             Kind::Version | Kind::Count => matches!(scalar, ScalarKind::Integer(_)),
             Kind::Flag => matches!(scalar, ScalarKind::Flag(_)),
             // `5`, `0.5` and the like get the error of their own parser, which names the missing unit.
-            Kind::Size | Kind::ByteRate | Kind::Duration | Kind::DurationOrZero | Kind::Rate => {
+            Kind::Size | Kind::ByteRate | Kind::Duration | Kind::DurationOrZero | Kind::Rate | Kind::Percent => {
                 matches!(scalar, ScalarKind::Text | ScalarKind::Integer(_) | ScalarKind::Float)
             }
             _ => matches!(scalar, ScalarKind::Text),
@@ -125,6 +128,7 @@ impl Kind {
             Kind::Duration => text("^[1-9][0-9]*(ms|s|m|h|d)$", "5s"),
             Kind::DurationOrZero => text("^(0|[1-9][0-9]*)(ms|s|m|h|d)$", "30s"),
             Kind::Rate => text("^[1-9][0-9]*/(s|min|h|day|[1-9][0-9]*(ms|s|m|h|d))( burst [1-9][0-9]*)?$", "100/min"),
+            Kind::Percent => text("^[1-9][0-9]{0,2}%$", "10%"),
             Kind::Url => text("^https?://", "https://id.example.com"),
             Kind::Pointer => text("^/", "/owner"),
             Kind::BasePath => text("^/", "/v1"),

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The table itself, section by section in the order of the example file; APIs have a file of their own.
+//! The table itself, section by section in the order of the example file; APIs and upstreams have a file of
+//! their own.
 
 mod api;
+mod upstream;
 
 use api::API;
+use upstream::UPSTREAM;
 
 use super::{Choice, Kind, Section, Shape, choice, later, later_choice, word};
 
@@ -197,44 +200,6 @@ static CLAIMS: Section = Section {
         word("roles", CLAIM, "the claim with the roles; roles"),
         word("tenant", CLAIM, "the claim with the tenant"),
         word("plan", CLAIM, "the claim with the plan"),
-    ],
-    also: None,
-};
-
-static UPSTREAM: Section = Section {
-    name: "an upstream",
-    words: &[
-        word("targets", Shape::OneOrList(&Shape::One(Kind::Url)), "its address").required(),
-        word(
-            "identity",
-            Shape::Short(&Shape::Choice(&[choice("none"), later_choice("forward_token")]), &UPSTREAM_IDENTITY),
-            "what it is told about the caller; none",
-        ),
-        word("timeout", Shape::Section(&UPSTREAM_TIMEOUT), "how long it may take"),
-        later("tls", "certificate authority and client certificate"),
-        later("retry", "attempts and budget"),
-        later("circuit_breaker", "when it is left alone"),
-        later("concurrency", "requests at once"),
-        later("health", "probes"),
-    ],
-    also: None,
-};
-
-static UPSTREAM_IDENTITY: Section = Section {
-    name: "`identity` of an upstream",
-    words: &[
-        word("header", Shape::One(Kind::Header), "a header with the subject"),
-        later("assertion", "a signed token"),
-    ],
-    also: None,
-};
-
-static UPSTREAM_TIMEOUT: Section = Section {
-    name: "`timeout`",
-    words: &[
-        word("connect", DURATION, "to connect; 1s"),
-        word("first_byte", DURATION, "to the first byte of the answer; 5s"),
-        word("total", DURATION, "to the last byte of the answer; 15s"),
     ],
     also: None,
 };

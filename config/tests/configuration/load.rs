@@ -12,6 +12,7 @@ use portcullis_decision::ManualClock;
 use portcullis_decision::finding::Severity;
 use portcullis_identity::{Algorithm, KeySource, LIFETIME_DEFAULT, TokenType};
 use portcullis_limit::{CountedBy, PlanFrom, Rate};
+use portcullis_proxy::{CircuitBreaker, Concurrency, HealthCheck, Per, Retry};
 use portcullis_wire::CanonicalPath;
 
 const SMALLEST: &str = include_str!("documents/smallest.yaml");
@@ -47,10 +48,14 @@ fn the_smallest_useful_file_loads_with_every_default() {
     assert!(matches!(issuer.keys, KeySource::Discovery) && !issuer.algorithms.contains(&Algorithm::Rs256));
     let [upstream] = &loaded.upstreams[..] else { panic!("one upstream") };
     assert_eq!(
-        (&*upstream.name, &*upstream.target.origin, &*upstream.target.path),
+        (&*upstream.name, &*upstream.targets[0].origin, &*upstream.targets[0].path),
         ("orders", "http://127.0.0.1:9000", "")
     );
     assert_eq!(upstream.identity, UpstreamIdentity::None);
+    assert_eq!(
+        (upstream.circuit_breaker, upstream.concurrency, upstream.retry, &upstream.health),
+        (Some(CircuitBreaker::default()), Concurrency::default(), Retry::default(), &None)
+    );
     assert_eq!(
         [upstream.connect_timeout, upstream.first_byte_timeout, upstream.total_timeout].map(|d| d.as_secs()),
         [1, 5, 15]
@@ -100,9 +105,21 @@ fn every_word_this_version_obeys_arrives_where_it_belongs() {
     assert_eq!(machines.algorithms, [Algorithm::Hs256]);
     let upstream = &loaded.upstreams[0];
     assert_eq!(
-        (&*upstream.target.path, upstream.target.port, upstream.connect_timeout.as_millis()),
-        ("/internal", 9000, 500)
+        (&*upstream.targets[0].path, upstream.targets[1].port, upstream.connect_timeout.as_millis()),
+        ("/internal", 9001, 500)
     );
+    assert_eq!(upstream.retry, Retry { attempts: 2, budget_percent: 5 });
+    let breaker = CircuitBreaker {
+        per: Per::Target,
+        consecutive_failures: 7,
+        failure_percent: 40,
+        requests_min: 30,
+        open: Duration::from_secs(3),
+    };
+    assert_eq!(upstream.circuit_breaker, Some(breaker));
+    let queue_timeout = Duration::from_millis(100);
+    assert_eq!(upstream.concurrency, Concurrency { max: 200, queue: 50, queue_timeout, adaptive: true });
+    assert_eq!(upstream.health, Some(HealthCheck { path: "/healthz?deep=1".into(), every: Duration::from_secs(2) }));
     assert!(matches!(&upstream.identity, UpstreamIdentity::Header(name) if name == "x-auth-subject"));
     assert!(loaded.reserved().contains(&"x-auth-subject".parse().expect("a name")));
     let api = &loaded.apis[0];
@@ -128,6 +145,7 @@ fn every_word_this_version_obeys_arrives_where_it_belongs() {
     assert_eq!(operation("getOrder").0.idempotency, IdempotencyKeys::Ignored);
     let plans = loaded.plan_config();
     assert_eq!((plans.operations.len(), plans.plan_from), (api.operations.len(), PlanFrom::Claim("tier".into())));
+    assert_eq!(plans.plans.iter().map(|plan| plan.priority).collect::<Vec<_>>(), [9, 5]);
     assert_eq!(plans.by, [CountedBy::Subject, CountedBy::Tenant]);
     assert_eq!(loaded.limits.anonymous, rate("20/min"));
     assert!(loaded.idempotency.unquoted_keys);

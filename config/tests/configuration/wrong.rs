@@ -117,7 +117,15 @@ const SMALL: &[(&str, &str, &str)] = &[
 /// The same for the file with every word.
 const LARGE: &[(&str, &str, &str)] = &[
     ("object with an empty list of issuers", "issuers: [customers]", "issuers: []"),
-    ("two targets", "[http://127.0.0.1:9000/internal/]", "[http://127.0.0.1:9000, http://127.0.0.1:9001]"),
+    ("targets with different paths", "9001/internal]", "9001/other]"),
+    ("target twice", "9001/internal]", "9000/internal]"),
+    ("retry budget above a tenth", "budget: 5%", "budget: 20%"),
+    ("retry budget without attempts", "attempts: 2, ", ""),
+    ("share without a unit", "failure_ratio: 40%", "failure_ratio: 0.4"),
+    ("queue timeout without a queue", "queue: 50, ", ""),
+    ("health check too often", "every: 2s", "every: 100ms"),
+    ("health check without a path", "path: /healthz?deep=1, ", ""),
+    ("priority above nine", "priority: 9", "priority: 10"),
     ("header that means something else", "x-auth-subject", "authorization"),
     ("timeouts that contradict", "total: 4s", "total: 1s"),
     ("issuer twice", "http://127.0.0.1:4444", "https://id.example.com"),

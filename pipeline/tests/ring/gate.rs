@@ -204,7 +204,7 @@ fn api(setup: &Setup) -> Api {
         authorizer,
         upstream: 0,
         upstream_name: "orders".into(),
-        upstream_origin: UPSTREAM.into(),
+        upstream_origins: vec![UPSTREAM.into()],
         upstream_path: setup.upstream_path.into(),
         upstream_identity: UpstreamIdentity::Header(HeaderName::from_static("x-user-id")),
         operations,

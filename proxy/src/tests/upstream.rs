@@ -170,7 +170,7 @@ fn a_look_up_is_bounded_and_whole() {
 #[test]
 fn a_reload_keeps_the_pools_of_what_did_not_change() {
     let target = |port: u16| Target::parse(&format!("http://127.0.0.1:{port}")).unwrap();
-    let config = |port| UpstreamConfig::new("origin".into(), target(port));
+    let config = |port| UpstreamConfig::new("origin".into(), vec![target(port)]);
     let one = NonZeroUsize::MIN;
     let before = Upstreams::build(vec![config(1), config(2)], 3, one, None);
     let after = Upstreams::build(vec![config(2), config(3)], 3, one, Some(&before));

@@ -245,9 +245,10 @@ async fn exchange(
             Err(Failed { how: How::Unanswered, reason, draft: draft.filter(|_| !lease.line.has_answered()) })
         }
         Some(Err(mut error)) => match error.take_message() {
+            Some(_) if lease.line.is_hostile() => Err(failed(How::Disbelieved, Reason::UpstreamInvalidResponse)),
             Some(request) => {
                 let draft = Some(Box::new(Draft::from_unsent(request, &endpoint.target)));
-                Err(Failed { how: How::Stale, reason: Reason::UpstreamUnreachable, draft })
+                Err(Failed { how: unanswered(lease.whose), reason: Reason::UpstreamUnreachable, draft })
             }
             None => Err(judge(&error.into_error(), &lease, endpoint, again)),
         },
@@ -272,12 +273,15 @@ fn judge(error: &hyper::Error, lease: &Lease, endpoint: &Endpoint, again: Option
     if line.is_hostile() || error.is_parse() || line.has_answered() {
         return failed(How::Disbelieved, Reason::UpstreamInvalidResponse);
     }
-    let how = match lease.whose {
+    let draft = again.and_then(|again| head_again(line, endpoint, again)).map(Box::new);
+    Failed { how: unanswered(lease.whose), reason: Reason::UpstreamUnreachable, draft }
+}
+
+fn unanswered(whose: Whose) -> How {
+    match whose {
         Whose::Pool => How::Stale,
         Whose::Fresh => How::Unanswered,
-    };
-    let draft = again.and_then(|again| head_again(line, endpoint, again)).map(Box::new);
-    Failed { how, reason: Reason::UpstreamUnreachable, draft }
+    }
 }
 
 fn head_again(line: &Line, endpoint: &Endpoint, again: Again) -> Option<Draft> {
