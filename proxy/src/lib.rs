@@ -2,7 +2,7 @@
 //! Bytes in, bytes out: listeners, client connections, upstream connections, deadlines, drain.
 //!
 //! Invariants: what goes to an upstream was taken out of a [`portcullis_pipeline::Cleared`] or a
-//! [`portcullis_pipeline::Lookup`]; every connection, buffer and wait has a maximum; an answer that breaks off
+//! [`portcullis_pipeline::Lookup`], or is a health probe of our own; every connection, buffer and wait has a maximum; an answer that breaks off
 //! upstream breaks off at the client, and never looks whole; a connection whose framing is in doubt is not used
 //! again; everything of one request stays on one core.
 //!

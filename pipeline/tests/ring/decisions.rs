@@ -137,3 +137,17 @@ async fn requests_go_on_after_an_unreachable_origin() {
     }
     assert!(stand.origin.sent().iter().all(|seen| seen.method == "GET"));
 }
+
+#[tokio::test]
+async fn f33_a_request_carries_the_priority_of_its_callers_plan() {
+    let stand = Stand::new();
+    assert_eq!(stand.call("GET", "/orders/a-1").user("alice").send().await.status, 200);
+    assert_eq!(stand.call("DELETE", "/orders/a-1").user("alice").send().await.status, 204);
+    let seen = stand.origin.seen();
+    assert!(seen.iter().any(|seen| seen.how == How::LookedUp));
+    assert!(seen.iter().all(|seen| seen.to.priority == 7), "{seen:?}");
+    assert_ne!(seen[0].to.operation, seen.last().unwrap().to.operation);
+    let anonymous = Stand::new();
+    assert_eq!(anonymous.call("GET", "/status").send().await.status, 200);
+    assert_eq!(anonymous.origin.only().to.priority, 1);
+}

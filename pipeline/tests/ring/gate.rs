@@ -128,7 +128,7 @@ fn gate(setup: &Setup, clock: &Arc<dyn Clock>, journal: Journal) -> Gate {
             name: "free".into(),
             rate: rate(setup.plan_count),
             concurrency: setup.plan_concurrency.and_then(NonZeroU32::new),
-            priority: 5,
+            priority: 7,
         }],
         default_plan: "free".into(),
         by: vec![CountedBy::Subject],

@@ -190,3 +190,17 @@ async fn a_full_trail_closes_the_gate() {
     assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(stand.origin.seen().len(), 1);
 }
+
+#[tokio::test]
+async fn st_15_a_circuit_that_is_open_says_when_to_come_back() {
+    for (over_ms, told) in [(1, "1"), (1_000, "1"), (1_001, "2"), (12_400, "13")] {
+        let stand = Stand::new();
+        let over = std::time::Duration::from_millis(over_ms);
+        stand
+            .origin
+            .does(move |_| crate::gate::origin::Does::Until(portcullis_decision::Reason::UpstreamBreakerOpen, over));
+        let reply = send(&stand, "GET", "/orders/a-1").await;
+        assert_eq!((reply.status, reply.header("retry-after")), (503, Some(told)), "{over_ms}");
+        assert_eq!(stand.records()[0]["reason"], "upstream.breaker_open");
+    }
+}

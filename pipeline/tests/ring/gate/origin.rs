@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use http_body_util::BodyExt;
 use portcullis_decision::Reason;
-use portcullis_pipeline::{Cleared, Lookup, Origin, OriginFault, OriginRequest, Outgoing, Work};
+use portcullis_pipeline::{Cleared, Destination, Lookup, Origin, OriginFault, OriginRequest, Outgoing, Work};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub(crate) enum How {
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) how: How,
+    pub(crate) to: Destination,
     pub(crate) method: Method,
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
@@ -42,6 +44,8 @@ pub(crate) enum Does {
     /// Answers after it was told to.
     After(Arc<Notify>, Response<Steps>),
     Fault(Reason),
+    /// A fault that is over after this time.
+    Until(Reason, Duration),
     Panic,
     Hang,
 }
@@ -104,6 +108,7 @@ impl Fake {
                 Ok(answer)
             }
             Does::Fault(reason) => Err(OriginFault::new(reason)),
+            Does::Until(reason, over) => Err(OriginFault { reason, retry_after: Some(over) }),
             Does::Panic => panic!("the origin of a test panics"),
             Does::Hang => std::future::pending().await,
         }
@@ -125,12 +130,12 @@ impl Origin for Fake {
                 Err(_) => return Err(OriginFault::new(Reason::UpstreamUnreachable)),
             },
         };
-        self.answer(Seen { how: How::Sent, method, target, headers, body }).await
+        self.answer(Seen { how: How::Sent, to, method, target, headers, body }).await
     }
 
     async fn look_up(&self, lookup: Lookup) -> Result<Response<Bytes>, OriginFault> {
-        let OriginRequest { method, target, headers, .. } = lookup.into_request::<Steps>();
-        let seen = Seen { how: How::LookedUp, method, target, headers, body: Bytes::new() };
+        let OriginRequest { to, method, target, headers, .. } = lookup.into_request::<Steps>();
+        let seen = Seen { how: How::LookedUp, to, method, target, headers, body: Bytes::new() };
         Ok(self.answer(seen).await?.map(|steps| steps.all()))
     }
 
