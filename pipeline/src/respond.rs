@@ -42,7 +42,7 @@ pub struct Connection {
 #[derive(Debug)]
 pub struct Arrived<B> {
     /// The one canonical head, or why there is none.
-    pub received: Result<Head, WireFault>,
+    pub received: Result<Box<Head>, WireFault>,
     /// The method as sent, for the record; `-` where none could be read.
     pub method: Method,
     /// What follows the head.

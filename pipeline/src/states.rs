@@ -61,9 +61,8 @@ pub struct Received<B> {
 }
 
 impl<B> Received<B> {
-    pub(crate) fn prove(head: Head, body: B, address: IpAddr, receipt: Receipt<stage::Wire>) -> Self {
-        // Boxed, because every proof moves it.
-        Self { id: receipt.request(), head: Box::new(head), body, address }
+    pub(crate) fn prove(head: Box<Head>, body: B, address: IpAddr, receipt: Receipt<stage::Wire>) -> Self {
+        Self { id: receipt.request(), head, body, address }
     }
 }
 
@@ -349,7 +348,7 @@ mod tests {
         )
         .unwrap();
         let address = IpAddr::from([127, 0, 0, 1]);
-        let received = Received::prove(head, (), address, one.allow::<stage::Wire>(Facts::none()));
+        let received = Received::prove(Box::new(head), (), address, one.allow::<stage::Wire>(Facts::none()));
         let foreign = other.allow::<stage::Edge>(Facts::none());
         assert_eq!(Entered::prove(received, foreign).err(), Some(Mismatch));
     }

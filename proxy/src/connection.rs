@@ -4,7 +4,9 @@
 
 mod h1;
 
-use crate::body::{Gone, Inflow, RequestBody};
+pub(crate) use h1::InletBody;
+
+use crate::body::RequestBody;
 use crate::caps::Admitted;
 use crate::stream::{ClientStream, Pace, Patience, Transport};
 use crate::worker::Worker;
@@ -15,7 +17,7 @@ use portcullis_pipeline::{Arrived, BodyFault, Connection};
 use portcullis_wire::{HeadLimits, Reserved};
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::net::TcpStream;
 
 /// What a head is judged by.
@@ -54,10 +56,8 @@ pub(crate) struct Link {
     worker: Arc<Worker>,
     ends: Connection,
     pace: Arc<Pace>,
-    inflow: Arc<Inflow>,
     served: AtomicU32,
     opened_ms: u64,
-    aborted: AtomicBool,
     _admitted: Admitted,
 }
 
@@ -87,16 +87,12 @@ impl Link {
         let bounds = &worker.config.connections;
         let patience =
             Patience { idle: bounds.idle, head: worker.config.head.timeout, write_stall: bounds.write_stall };
-        let inflow =
-            Inflow::new(Arc::clone(&worker.deadlines), worker.config.body.clone(), worker.client_tasks.clone());
         Arc::new(Self {
             worker: Arc::clone(worker),
             ends,
             pace: Arc::new(Pace::new(worker.deadlines.register(), patience)),
-            inflow: Arc::new(inflow),
             served: AtomicU32::new(0),
             opened_ms: worker.deadlines.now_ms(),
-            aborted: AtomicBool::new(false),
             _admitted: admitted,
         })
     }
@@ -107,24 +103,5 @@ impl Link {
         let served = self.served.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let age_ms = self.worker.deadlines.now_ms().saturating_sub(self.opened_ms);
         served >= bounds.requests_max || u128::from(age_ms) >= bounds.age_max.as_millis() || self.worker.is_draining()
-    }
-
-    /// Whether an answer was broken off.
-    fn is_aborted(&self) -> bool {
-        self.aborted.load(Ordering::Relaxed)
-    }
-}
-
-/// Tells the connection how an answer ended.
-pub(crate) struct AnswerEnd(Arc<Link>);
-
-impl Gone for AnswerEnd {
-    fn aborted(&self) {
-        self.0.aborted.store(true, Ordering::Relaxed);
-    }
-
-    fn gone(&self) {
-        self.0.inflow.answered();
-        self.0.pace.rest();
     }
 }

@@ -57,7 +57,7 @@ impl Pace {
         self.deadline.clear();
     }
 
-    /// An answer was handed over. The time starts here: hyper does not read again what it knows to be empty.
+    /// An answer was taken. The time starts here, because nothing is read before there is something to read.
     pub(crate) fn rest(&self) {
         self.phase.store(Phase::Idle as u8, Ordering::Relaxed);
         self.wait();
@@ -71,7 +71,8 @@ impl Pace {
         }
     }
 
-    fn first_byte(&self) {
+    /// Bytes of a next head are here: its time begins.
+    pub(crate) fn first_byte(&self) {
         if self.phase() == Phase::Idle {
             self.phase.store(Phase::Head as u8, Ordering::Relaxed);
             self.deadline.clear();

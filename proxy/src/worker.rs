@@ -10,9 +10,11 @@ use crate::connection::{self, Handler};
 use crate::deadline::{Deadlines, TICK};
 use crate::listener::accept_all;
 use crate::tasks::Tasks;
+use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -41,7 +43,12 @@ pub(crate) struct Worker {
     /// Upstream connections: they end with the core.
     pub(crate) upstream_tasks: Tasks,
     draining: AtomicBool,
+    /// The `Date` of answers, as of the last sweep.
+    date: Mutex<(u64, HttpDate)>,
 }
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
+pub(crate) type HttpDate = [u8; 29];
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,6 +66,7 @@ impl Worker {
             client_tasks: Tasks::on(runtime.clone()),
             upstream_tasks: Tasks::on(runtime.clone()),
             draining: AtomicBool::new(false),
+            date: Mutex::new((0, *b"Thu, 01 Jan 1970 00:00:00 GMT")),
         })
     }
 
@@ -73,11 +81,28 @@ impl Worker {
         self.deadlines.wake_all();
     }
 
+    /// The `Date` of an answer, to a [`TICK`].
+    pub(crate) fn date(&self) -> HttpDate {
+        self.date.lock().1
+    }
+
+    fn keep_date(&self) {
+        let wall = self.config.clock.wall();
+        let mut date = self.date.lock();
+        if date.0 != wall.as_secs() {
+            let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(wall.as_secs()));
+            if let Ok(text) = text.as_bytes().try_into() {
+                *date = (wall.as_secs(), text);
+            }
+        }
+    }
+
     /// Looks at the deadlines for as long as the core lives.
     pub(crate) async fn sweep(self: Arc<Self>, caps: Arc<Caps>) {
         loop {
             tokio::time::sleep(TICK).await;
             self.deadlines.sweep(self.config.clock.monotonic());
+            self.keep_date();
             // One core reports for all; a flood of refusals is one event per tick.
             if self.index == 0
                 && let Some(refusals) = caps.take_refusals()
@@ -100,6 +125,7 @@ pub(crate) struct Start<H> {
 pub(crate) async fn run<H: Handler>(start: Start<H>, listener: TcpListener) -> usize {
     let Start { worker, caps, handler, mut stage } = start;
     worker.deadlines.sweep(worker.config.clock.monotonic());
+    worker.keep_date();
     worker.upstream_tasks.spawn(Arc::clone(&worker).sweep(Arc::clone(&caps)));
     handler.begin(&worker);
     let admit = {

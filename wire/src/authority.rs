@@ -2,8 +2,7 @@
 //! The host asked for, in the one form that is compared (RFC 9110 §7.2, SM-9, HTTP-13, T22, T46).
 
 use crate::fault::WireFault;
-use http::header::HOST;
-use http::{HeaderMap, Version};
+use http::{HeaderValue, Version};
 use std::fmt;
 use std::net::Ipv6Addr;
 
@@ -96,14 +95,9 @@ fn port_of(digits: &str) -> Result<u16, WireFault> {
 pub(crate) fn authority(
     version: Version,
     target: Option<&http::uri::Authority>,
-    headers: &HeaderMap,
+    host: Option<&HeaderValue>,
 ) -> Result<Option<Authority>, WireFault> {
-    let mut lines = headers.get_all(HOST).iter();
-    let first = lines.next();
-    if lines.next().is_some() {
-        return Err(WireFault::malformed("several host lines"));
-    }
-    let host = match first {
+    let host = match host {
         Some(value) => {
             let text = value.to_str().map_err(|_| WireFault::malformed("host is not ascii"))?;
             Some(Authority::parse(text)?)

@@ -35,7 +35,7 @@ impl Default for HeadLimits {
     }
 }
 
-/// One request head, read once. Made only by [`crate::receive`].
+/// One request head, read once. Made only by [`crate::receive`] and [`crate::Scan`].
 pub struct Head {
     /// As sent; methods nobody knows and TRACE or CONNECT are answered by routing (405, T16, T35).
     pub method: Method,
@@ -53,6 +53,8 @@ pub struct Head {
     pub expect_continue: bool,
     /// The version of the message.
     pub version: Version,
+    /// The client wants no further request on this connection: `Connection: close`, or HTTP/1.0.
+    pub last: bool,
     /// How many reserved or identity field lines were taken away (T34, T37): worth a fact in the record.
     pub stripped: usize,
 }

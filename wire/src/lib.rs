@@ -12,9 +12,11 @@
 //! Deliberately absent: sockets, an async runtime, and any decision about who the caller is or what he may do.
 
 mod authority;
+mod chunks;
 mod fault;
 mod fields;
 mod framing;
+mod grammar;
 mod head;
 pub mod json;
 pub mod media;
@@ -23,9 +25,11 @@ mod percent;
 mod query;
 mod receive;
 mod reserved;
+mod scan;
 pub mod structured;
 
 pub use authority::Authority;
+pub use chunks::{ChunkReader, Piece, Pieces};
 pub use fault::WireFault;
 pub use framing::Framing;
 pub use head::{Head, HeadLimits};
@@ -33,3 +37,4 @@ pub use path::{CanonicalPath, Segments};
 pub use query::Query;
 pub use receive::receive;
 pub use reserved::Reserved;
+pub use scan::{Refusal, Scan, Scanned};
