@@ -147,8 +147,6 @@ pub(crate) fn proxy_config(loaded: &Loaded, clock: Arc<dyn Clock>, events: proxy
     config.connections.per_address_max = edge.connections_per_address;
     config.connections.requests_max = edge.requests_per_connection;
     config.connections.idle = edge.idle_timeout;
-    config.head.bytes_max = edge.head_bytes_max;
-    config.head.fields_max = edge.fields_max;
     config.head.timeout = edge.head_timeout;
     config.body.bytes_max = body_bytes_max(loaded) as u64;
     config.body.rate_min = edge.body_min_rate;

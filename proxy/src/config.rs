@@ -64,21 +64,16 @@ impl Default for ConnectionBounds {
     }
 }
 
-/// Caps on the head of a request, as far as the connection sees them.
+/// Caps on the head of a request beside those of the gate, which the connection reads it by.
 #[derive(Clone, Debug)]
 pub struct HeadBounds {
-    /// Largest head the gate accepts, in bytes. The connection buffers twice as much, so that the gate is the one to
-    /// refuse, with a problem and a record.
-    pub bytes_max: usize,
-    /// Most fields the gate accepts.
-    pub fields_max: usize,
     /// From the first byte of a head to its last.
     pub timeout: Duration,
 }
 
 impl Default for HeadBounds {
     fn default() -> Self {
-        Self { bytes_max: 32 * 1024, fields_max: 100, timeout: Duration::from_secs(10) }
+        Self { timeout: Duration::from_secs(10) }
     }
 }
 

@@ -9,6 +9,7 @@ mod overload;
 mod pace;
 mod resilience;
 mod stale;
+mod strict;
 mod upstream;
 
 use crate::config::{Config, Events};

@@ -14,7 +14,7 @@ use super::{Handler, Link, Rules};
 use crate::body::RequestBody;
 use crate::stream::{ClientStream, Transport};
 use http::header::CONNECTION;
-use http::{Method, Response, Version};
+use http::{Response, Version};
 use http_body::Body;
 use inlet::{DRAIN_BYTES_MAX, Inlet, Reusable};
 use outlet::{Asked, Outlet};
@@ -137,13 +137,13 @@ impl<H: Handler, T: Transport> Http1<H, T> {
                 (asked, !head.last, Arrived { method: head.method.clone(), received: Ok(Box::new(head)), body })
             }
             Scanned::Refused(Refusal { fault, method }) => {
-                let asked = Asked::new(&Method::GET, Version::HTTP_11);
+                let asked = Asked::new(&method, Version::HTTP_11);
                 (asked, false, Arrived { method, received: Err(fault), body: RequestBody::empty() })
             }
             Scanned::NeedMore => return Next::Gone,
         };
         let refused = arrived.received.is_err();
-        let Some(response) = self.decide(rules, arrived).await else { return Next::Gone };
+        let Some(response) = self.decide(rules, arrived, refused).await else { return Next::Gone };
         let reusable = std::future::poll_fn(|cx| Poll::Ready(self.inlet.settle(cx))).await;
         let last = !wants_more
             || reusable == Reusable::No
@@ -164,14 +164,15 @@ impl<H: Handler, T: Transport> Http1<H, T> {
         }
     }
 
-    /// `None`: the client left first, and the work was dropped.
-    async fn decide(&self, rules: H::Rules, arrived: Arrived<RequestBody>) -> Option<Response<H::Body>> {
+    /// `None`: the client left first, and the work was dropped. Whoever was refused may have sent its end already and
+    /// still reads why.
+    async fn decide(&self, rules: H::Rules, arrived: Arrived<RequestBody>, refused: bool) -> Option<Response<H::Body>> {
         let mut deciding = pin!(self.handler.handle(&self.link.worker, &self.link.ends, rules, arrived));
         std::future::poll_fn(|cx| {
             if let Poll::Ready(response) = deciding.as_mut().poll(cx) {
                 return Poll::Ready(Some(response));
             }
-            self.inlet.poll_gone(cx).map(|()| None)
+            if refused { Poll::Pending } else { self.inlet.poll_gone(cx).map(|()| None) }
         })
         .await
     }

@@ -110,7 +110,14 @@ impl<'s> Call<'s> {
         let (parts, body) = self.builder.body(self.body).unwrap().into_parts();
         let method = parts.method.clone();
         let received = portcullis_wire::receive(parts, &stand.gate.head_limits, &stand.gate.reserved);
-        respond(&stand.gate, &stand.lane, &stand.origin, &connection, Arrived { received: received.map(Box::new), method, body }).await
+        respond(
+            &stand.gate,
+            &stand.lane,
+            &stand.origin,
+            &connection,
+            Arrived { received: received.map(Box::new), method, body },
+        )
+        .await
     }
 
     pub(crate) async fn send(self) -> Reply {

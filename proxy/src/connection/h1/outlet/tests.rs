@@ -18,12 +18,12 @@ impl Body for Sized {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.clone()
+        self.0
     }
 }
 
 fn answer(status: u16, fields: &[(&'static str, &'static str)], size: &SizeHint) -> Response<Sized> {
-    let mut response = Response::new(Sized(size.clone()));
+    let mut response = Response::new(Sized(*size));
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
     for (name, value) in fields {
         response.headers_mut().append(*name, HeaderValue::from_static(value));
