@@ -286,7 +286,7 @@ fn t23() -> Vec<Case> {
     }
     // The whole head, as it must stand.
     let pattern = "GET /items/1 HTTP/1.1\n\
-        accept-language: de\naccept: application/json\naccept-encoding: identity\nvia: 1.1 portcullis\nrequest-id: *\n\
+        accept: application/json\naccept-language: de\naccept-encoding: identity\nvia: 1.1 portcullis\nrequest-id: *\n\
         forwarded: for={CLIENT};proto=http;host=\"edge.example.com\"\nx-forwarded-for: {CLIENT}\nx-forwarded-proto: http\n\
         x-forwarded-host: edge.example.com\ntraceparent: 00-*-00\nhost: {ORIGIN}\n\n";
     table.serve(

@@ -199,13 +199,13 @@ fn t19_each_of_a_pipeline_has_its_own_decision_in_order() {
 #[test]
 fn t20_what_is_not_http_1_is_refused_unread() {
     let stand = Stand::new();
+    for line in ["GET /v1/notes/1 HTTP/1.2", "GET /v1/notes/1 HTTP/2.0", "PRI * HTTP/2.0"] {
+        stand.refuses(505, format!("{line}\r\nHost: a\r\n\r\n").as_bytes(), line);
+    }
     for line in [
-        "GET /v1/notes/1 HTTP/1.2",
-        "GET /v1/notes/1 HTTP/2.0",
         "GET /v1/notes/1 HTTP/01.1",
         "GET /v1/notes/1 http/1.1",
         "GET /v1/notes/1",
-        "PRI * HTTP/2.0",
         "GET  /v1/notes/1 HTTP/1.1",
         "GET\t/v1/notes/1\tHTTP/1.1",
     ] {

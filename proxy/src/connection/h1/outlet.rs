@@ -77,7 +77,7 @@ impl Outlet {
         self.head.put_u8(b' ');
         self.head.put_slice(status.canonical_reason().unwrap_or_default().as_bytes());
         self.head.put_slice(b"\r\n");
-        let mut dated = false;
+        let (mut dated, mut sized) = (false, false);
         for (name, value) in answer.headers() {
             if *name == CONNECTION || *name == TRANSFER_ENCODING {
                 continue;
@@ -87,23 +87,32 @@ impl Outlet {
                 continue;
             }
             dated |= *name == DATE;
+            sized |= *name == CONTENT_LENGTH;
             self.field(name, value.as_bytes());
         }
         if !dated {
             self.field(&DATE, date);
         }
         match self.coding {
-            Coding::Length(length) => {
-                let mut digits = [0; DIGITS_MAX];
-                self.field(&CONTENT_LENGTH, decimal(length, &mut digits));
-            }
+            Coding::Length(length) => self.length(length),
             Coding::Chunked => self.field(&TRANSFER_ENCODING, b"chunked"),
+            // The answer to a HEAD tells the length of what it leaves out.
+            Coding::Bodiless if asked.is_head && !sized => {
+                if let Some(length) = answer.body().size_hint().exact().filter(|length| *length > 0) {
+                    self.length(length);
+                }
+            }
             Coding::Bodiless | Coding::Close => {}
         }
         if last {
             self.field(&CONNECTION, b"close");
         }
         self.head.put_slice(b"\r\n");
+    }
+
+    fn length(&mut self, length: u64) {
+        let mut digits = [0; DIGITS_MAX];
+        self.field(&CONTENT_LENGTH, decimal(length, &mut digits));
     }
 
     fn field(&mut self, name: &HeaderName, value: &[u8]) {

@@ -63,6 +63,8 @@ fn what_has_no_body_says_what_a_body_would_have() {
     let fields = &[("content-length", "7"), ("date", "x")];
     let sized = head(HEAD, &answer(200, fields, &unknown()), false);
     assert_eq!(sized, "HTTP/1.1 200 OK\r\ncontent-length: 7\r\ndate: x\r\n\r\n");
+    let left_out = head(HEAD, &answer(200, &[("date", "x")], &SizeHint::with_exact(5)), false);
+    assert_eq!(left_out, "HTTP/1.1 200 OK\r\ndate: x\r\ncontent-length: 5\r\n\r\n");
     assert!(head(GET, &answer(304, fields, &unknown()), false).contains("content-length: 7"));
     let none = head(GET, &answer(204, fields, &unknown()), false);
     assert_eq!(none, "HTTP/1.1 204 No Content\r\ndate: x\r\n\r\n");
