@@ -201,7 +201,10 @@ async fn refuse<R>(mut exchange: Box<Exchange>, denial: Denial) -> Response<Answ
     let gate = Arc::clone(exchange.gate());
     if denial.reason() == Reason::ClientAborted {
         recorded(&mut exchange, Ending::abort(Reason::ClientAborted)).await;
-        return plain(StatusCode::BAD_REQUEST);
+        // Half of it may still be there, and read.
+        let mut response = plain(StatusCode::BAD_REQUEST);
+        client_head::promise(&gate, &exchange, response.headers_mut());
+        return closing(response, true);
     }
     if !recorded(&mut exchange, Ending::deny(&denial)).await {
         return unwritable(&gate, &mut exchange);
