@@ -40,7 +40,8 @@ struct Extra {
 
 impl Denial {
     pub(crate) fn issue(request: RequestId, stage: StageName, reason: Reason) -> Self {
-        let status = reason.status().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // A request that broke off: half of its connection may still be there, and read.
+        let status = reason.status().unwrap_or(StatusCode::BAD_REQUEST);
         Self { request, stage, reason, status, extra: None }
     }
 

@@ -202,7 +202,7 @@ async fn refuse<R>(mut exchange: Box<Exchange>, denial: Denial) -> Response<Answ
     if denial.reason() == Reason::ClientAborted {
         recorded(&mut exchange, Ending::abort(Reason::ClientAborted)).await;
         // Half of it may still be there, and read.
-        let mut response = plain(StatusCode::BAD_REQUEST);
+        let mut response = problem_response(&gate, &denial);
         client_head::promise(&gate, &exchange, response.headers_mut());
         return closing(response, true);
     }
