@@ -5,9 +5,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The configuration file used when none is named.
 pub(crate) const CONFIG_DEFAULT: &str = "portcullis.yaml";
+
+/// How long a gateway goes on serving after a SIGTERM unless told otherwise.
+const GRACE_DEFAULT: Duration = Duration::from_millis(500);
 
 /// An API security gateway: every request proves who it is, what it may touch and how hard it may push.
 #[derive(Debug, Parser)]
@@ -85,6 +89,13 @@ pub(crate) struct RunOptions {
     /// Load the configuration again whenever one of its files changes (a SIGHUP always does).
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Take the place of the gateway that runs over the same data, without a refused connection.
+    #[arg(long, conflicts_with_all = ["openapi", "demo"])]
+    pub(crate) take_over: bool,
+    /// Seconds to go on serving after a SIGTERM, not ready any more, so that a balancer sends clients elsewhere
+    /// (default: half a second).
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=300))]
+    pub(crate) grace: Option<u64>,
     /// Serve this document without a configuration file.
     #[arg(long, value_name = "FILE", requires_all = ["upstream", "issuer", "audience"])]
     pub(crate) openapi: Option<PathBuf>,
@@ -106,6 +117,13 @@ pub(crate) struct RunOptions {
     /// Address of the admin listener (with `--openapi` or `--demo`).
     #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
     pub(crate) admin: Option<SocketAddr>,
+}
+
+impl RunOptions {
+    /// How long to go on serving after a SIGTERM.
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace.map_or(GRACE_DEFAULT, Duration::from_secs)
+    }
 }
 
 /// `check`

@@ -2,12 +2,16 @@
 //! `portcullis run`: load everything, build everything, bind, and only then say so; then live until asked to end.
 
 mod coverage;
+mod drift;
 mod fixed;
 mod notify;
 mod reload;
 mod serving;
+mod sockets;
 mod supervise;
+mod take_over;
 mod watch;
+mod watchdog;
 
 use crate::arguments::{CONFIG_DEFAULT, RunOptions};
 use crate::log::{self, say};
@@ -16,23 +20,27 @@ use crate::{demo, report, wire_up};
 use fixed::Fixed;
 use notify::Notifier;
 use portcullis_audit::{Happening, Journal};
-use portcullis_console::Console;
 use portcullis_decision::Facts;
-use portcullis_proxy::Binding;
 use serving::{Opened, Serving, refresh};
+use sockets::Sockets;
 use std::fmt::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use take_over::{Door, Held, Successor};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 /// How long requests under way have to finish after a signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a gateway that hands over goes on as before, so that clients leave their connections by themselves.
+const HAND_OVER_GRACE: Duration = Duration::from_millis(400);
+/// How long connections that are open have for what they were about to send.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long the last records have to reach the disk.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the last lines of the log have to leave.
@@ -58,6 +66,13 @@ pub(crate) fn run(options: &RunOptions) -> Result<ExitCode, Failure> {
     outcome
 }
 
+/// Why a gateway ends.
+enum End {
+    Terminated,
+    Interrupted,
+    HandOver(Successor),
+}
+
 /// The signals a gateway answers to.
 struct Signals {
     terminate: Signal,
@@ -78,13 +93,26 @@ impl Signals {
     }
 
     /// Resolves when the process is asked to end; a hang-up asks for a reload meanwhile.
-    async fn until_the_end(&mut self, reload: &Notify) {
+    async fn until_the_end(&mut self, reload: &Notify, mut successor: oneshot::Receiver<Successor>) -> End {
+        let mut open = true;
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return End::Terminated,
+                _ = self.interrupt.recv() => return End::Interrupted,
                 _ = self.hangup.recv() => reload.notify_one(),
+                knocked = &mut successor, if open => match knocked {
+                    Ok(successor) => return End::HandOver(successor),
+                    Err(_) => open = false,
+                },
             }
+        }
+    }
+
+    /// Resolves when the process is asked to end once more.
+    async fn again(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }
@@ -100,7 +128,15 @@ async fn serve(options: &RunOptions) -> Result<ExitCode, Failure> {
     let path = configuration(options, &mut demo_tasks).await?;
     let loaded = report::load(&path)?;
     let compiled = report::settle(&loaded)?;
-    let opened = open(loaded, path)?;
+    let (predecessor, sockets) = if options.take_over {
+        let (predecessor, sockets) = take_over::knock(&loaded.data)?;
+        (Some(predecessor), sockets)
+    } else {
+        (None, sockets::passed()?.unwrap_or_default())
+    };
+    // Bound before anything is written: a wrong address leaves nothing behind.
+    let (binding, console) = sockets.open(&loaded, wire_up::cores())?;
+    let opened = Opened { fixed: Fixed::of(&loaded), loaded, path, binding, console, predecessor };
     let mut serving = serving::start(opened, compiled, Arc::clone(&notifier)).await?;
     if options.watch {
         serving.watch();
@@ -112,42 +148,82 @@ async fn serve(options: &RunOptions) -> Result<ExitCode, Failure> {
     if options.demo {
         say!("{}", demo::guide(public));
     }
-    signals.until_the_end(&serving.reload).await;
-    end(serving, &notifier).await
+    let (successor, held) = open_door(&serving);
+    let end = signals.until_the_end(&serving.reload, successor).await;
+    // Nobody else is given what is about to close.
+    drop(held.lock().take());
+    leave(serving, end, (signals, options.grace()), &notifier).await
 }
 
-/// Binds what the configuration names: nothing is written before that succeeded.
-fn open(loaded: portcullis_config::Loaded, path: PathBuf) -> Result<Opened, Failure> {
-    let (listen, admin) = (loaded.listen.public, loaded.listen.admin);
-    let binding = Binding::bind(listen, wire_up::cores()).map_err(|e| {
-        unusable(
-            format!("cannot listen on {listen}: {e}"),
-            "choose a free address: `listen.public.address`, or --listen",
-        )
-    })?;
-    let console = match admin {
-        None => None,
-        Some(address) => Some(Console::bind(address).map_err(|e| {
-            unusable(
-                format!("cannot listen on {address}: {e}"),
-                "choose a free address: `listen.admin.address`, or --admin",
-            )
-        })?),
-    };
-    Ok(Opened { fixed: Fixed::of(&loaded), loaded, path, binding, console })
+/// Whoever knocks to go on with the sockets, and the sockets as long as they can be had.
+fn open_door(serving: &Serving) -> (oneshot::Receiver<Successor>, Held) {
+    let (sender, receiver) = oneshot::channel();
+    let held = Held::default();
+    let opened = Door::open(&serving.data).and_then(|door| {
+        let admin = serving.console.as_ref().map(TcpListener::try_clone).transpose()?;
+        *held.lock() = Some(Sockets { public: serving.running.sockets()?, admin });
+        let held = Arc::clone(&held);
+        // A thread of its own, because it waits for as long as the process lives.
+        std::thread::Builder::new().name("door".to_owned()).spawn(move || {
+            if let Ok(successor) = door.wait(&held) {
+                drop(door);
+                drop(sender.send(successor));
+            }
+        })
+    });
+    if let Err(error) = opened {
+        say!("warning: this gateway cannot be taken over ({error}): another start refuses connections meanwhile");
+    }
+    (receiver, held)
 }
 
-/// Ends without cutting an answer: not ready, no new connection, what is under way, the trail.
-async fn end(serving: Serving, notifier: &Notifier) -> Result<ExitCode, Failure> {
-    let Serving { running, mut supervisor, journal, draining, .. } = serving;
-    say!("draining: no new connections, at most {} s for what is under way", DRAIN_TIMEOUT.as_secs());
-    notifier.stopping("draining");
+/// Leaves without cutting an answer: not ready, answers that send clients elsewhere, no new connection, what is under
+/// way, the trail.
+async fn leave(
+    serving: Serving,
+    end: End,
+    (mut signals, grace): (Signals, Duration),
+    notifier: &Notifier,
+) -> Result<ExitCode, Failure> {
+    let Serving { mut running, mut supervisor, journal, draining, leash, .. } = serving;
     draining.store(true, Ordering::Relaxed);
+    running.leave();
+    let happening = if matches!(end, End::HandOver(_)) { Happening::HandedOver } else { Happening::Stopping };
     // The trail may be what is broken; the end comes all the same.
-    drop(journal.note(Happening::Stopping, Facts::none()));
+    drop(journal.note(happening, Facts::none()));
+    let mut successor = match end {
+        End::HandOver(successor) => {
+            say!("handing over: a new process goes on with the sockets");
+            tokio::time::sleep(HAND_OVER_GRACE).await;
+            Some(successor)
+        }
+        End::Terminated | End::Interrupted => {
+            say!("draining: at most {} s for what is under way", DRAIN_TIMEOUT.as_secs());
+            notifier.stopping("draining");
+            let grace = if matches!(end, End::Terminated) { grace } else { Duration::ZERO };
+            tokio::select! {
+                () = tokio::time::sleep(grace) => {}
+                () = signals.again() => {}
+            }
+            None
+        }
+    };
+    if let Some(successor) = &mut successor
+        && !(successor.is_there() && successor.closed().is_ok())
+    {
+        say!("error: the new process is gone; this one ends as well, because its clients were told to leave");
+    }
+    running.close();
+    leash.off.store(true, Ordering::Relaxed);
+    tokio::time::sleep(LAST_WORDS).await;
     running.drain(DRAIN_TIMEOUT).await;
     supervisor.stop();
-    close(&journal).await
+    let closed = close(&journal).await;
+    if let Some(successor) = successor {
+        // It sees the end of this process otherwise.
+        drop(successor.done());
+    }
+    closed
 }
 
 /// The configuration file: named, written by the demo, or written from `--openapi`.

@@ -16,6 +16,7 @@ use portcullis_limit::{BusinessLimiter, EdgeLimiter, PlanLimiter};
 use portcullis_pipeline::{self as pipeline, Gate};
 use portcullis_proxy as proxy;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Requests that may be waiting for their record at once; more are refused with 503 `gate.overloaded`.
@@ -77,24 +78,41 @@ pub(crate) struct Parts {
     pub(crate) kept: Arc<Store>,
     /// The address clients reach, once it is bound.
     pub(crate) public: SocketAddr,
+    /// Threads that serve.
+    pub(crate) cores: NonZeroUsize,
+}
+
+/// What clients call.
+fn public_url(loaded: &Loaded, public: SocketAddr) -> String {
+    loaded.listen.public_url.clone().unwrap_or_else(|| format!("http://{public}"))
+}
+
+/// Who verifies credentials; takes the issuers, whose secrets exist once.
+pub(crate) fn authenticator(
+    loaded: &mut Loaded,
+    public: SocketAddr,
+    (fetch, clock): (Arc<dyn Fetch>, Arc<dyn Clock>),
+    previous: Option<&Authenticator>,
+) -> Result<Arc<Authenticator>> {
+    let resource = public_url(loaded, public);
+    let identity = loaded.take_identity_config(resource);
+    Ok(Arc::new(Authenticator::succeeding(previous, identity, fetch, clock)?))
 }
 
 /// Builds the gate and its upstreams. What was counted, kept, verified and pooled under `previous` goes on.
 pub(crate) fn build(
-    mut loaded: Loaded,
+    loaded: &Loaded,
     compiled: Vec<Compiled>,
+    authenticator: Arc<Authenticator>,
     parts: &Parts,
     previous: Option<&proxy::Revision>,
 ) -> Result<proxy::Revision> {
-    let Parts { clock, journal, fetch, kept, public } = parts.clone();
+    let Parts { clock, journal, kept, public, cores, .. } = parts.clone();
     let before = previous.map(|previous| &*previous.gate);
-    let public_url: Arc<str> = loaded.listen.public_url.clone().unwrap_or_else(|| format!("http://{public}")).into();
+    let public_url: Arc<str> = public_url(loaded, public).into();
     let plan = Arc::new(PlanLimiter::succeeding(before.map(|g| &*g.plan), loaded.plan_config(), Arc::clone(&clock))?);
     let business = before.map(|g| &*g.business);
     let business = Arc::new(BusinessLimiter::succeeding(business, loaded.business_config(), Arc::clone(&clock))?);
-    let identity = loaded.take_identity_config(public_url.to_string());
-    let authenticator =
-        Authenticator::succeeding(before.map(|g| &*g.authenticator), identity, fetch, Arc::clone(&clock))?;
     let targets = loaded.upstreams.iter().map(upstream).collect::<Result<_>>()?;
     let apis = loaded.apis.iter().zip(compiled);
     let apis = apis.map(|(api, compiled)| gate_api(&loaded.upstreams, &business, api, compiled)).collect();
@@ -106,7 +124,7 @@ pub(crate) fn build(
         reserved: loaded.reserved(),
         json_limits: loaded.json_limits(),
         apis,
-        authenticator: Arc::new(authenticator),
+        authenticator,
         edge: Arc::new(EdgeLimiter::succeeding(before.map(|g| &*g.edge), loaded.edge_config(), Arc::clone(&clock))),
         plan,
         business,
@@ -118,7 +136,7 @@ pub(crate) fn build(
     };
     let operations = loaded.apis.iter().map(|api| api.operations.len()).sum();
     let previous = previous.map(|previous| &*previous.upstreams);
-    let upstreams = proxy::Upstreams::build(targets, operations, cores(), previous);
+    let upstreams = proxy::Upstreams::build(targets, operations, cores, previous);
     Ok(proxy::Revision { gate: Arc::new(gate), upstreams: Arc::new(upstreams) })
 }
 
@@ -134,8 +152,8 @@ pub(crate) fn body_bytes_max(loaded: &Loaded) -> usize {
 }
 
 /// Threads that serve: one for each core this process may use.
-pub(crate) fn cores() -> std::num::NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN)
+pub(crate) fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The proxy's own settings.

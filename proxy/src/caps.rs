@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const SHARDS: usize = 16;
+/// Descriptors kept back for what must go on when clients use up theirs.
+const DESCRIPTORS_RESERVED: usize = 64;
 
 /// Counts connections over all cores.
 #[derive(Debug)]
@@ -32,9 +34,10 @@ pub(crate) enum Refused {
 }
 
 impl Caps {
-    /// Caps that leave two thirds of the file descriptors to upstreams, the trail and everything else.
+    /// Caps within the file descriptors: each client may need one to an upstream as well, and some are kept back for
+    /// the trail, key sets and the admin listener (F36).
     pub(crate) fn new(bounds: &ConnectionBounds) -> Self {
-        let descriptors = descriptors_soft_max().map_or(usize::MAX, |max| (max / 3).max(1));
+        let descriptors = descriptors_soft_max().map_or(usize::MAX, connections_within);
         Self {
             open: AtomicUsize::new(0),
             total_max: bounds.total_max.min(descriptors),
@@ -111,6 +114,11 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Connections that so many descriptors allow.
+fn connections_within(descriptors: usize) -> usize {
+    (descriptors.saturating_sub(DESCRIPTORS_RESERVED) / 2).max(1)
+}
+
 /// The soft limit of open files, where the system tells.
 fn descriptors_soft_max() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
@@ -162,6 +170,13 @@ mod tests {
         drop(caps.admit("192.0.2.1".parse().unwrap()).unwrap());
         assert!(caps.by_address.iter().all(|shard| shard.lock().is_empty()));
         assert_eq!(caps.open.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn f36_a_reserve_is_kept_whatever_the_limit() {
+        for (descriptors, connections) in [(300, 118), (1024, 480), (65, 1), (10, 1), (0, 1)] {
+            assert_eq!(connections_within(descriptors), connections, "{descriptors}");
+        }
     }
 
     #[test]

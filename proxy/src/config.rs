@@ -37,7 +37,7 @@ pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
 /// Caps on connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionBounds {
-    /// Open connections in all; also bounded by a third of the file descriptors.
+    /// Open connections in all; also bounded by half of the file descriptors beyond a reserve.
     pub total_max: usize,
     /// Open connections of one address (IPv6: of one /64).
     pub per_address_max: usize,

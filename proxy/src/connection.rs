@@ -102,6 +102,6 @@ impl Link {
         let bounds = &self.worker.config.connections;
         let served = self.served.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let age_ms = self.worker.deadlines.now_ms().saturating_sub(self.opened_ms);
-        served >= bounds.requests_max || u128::from(age_ms) >= bounds.age_max.as_millis() || self.worker.is_draining()
+        served >= bounds.requests_max || u128::from(age_ms) >= bounds.age_max.as_millis() || self.worker.is_leaving()
     }
 }

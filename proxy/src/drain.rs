@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -48,12 +49,15 @@ pub struct Running {
     pub public: SocketAddr,
     stage: watch::Sender<Stage>,
     cores: Vec<Core>,
+    /// The listening sockets once more, to hand them over.
+    listeners: Vec<std::net::TcpListener>,
 }
 
 #[derive(Debug)]
 struct Core {
     cut: oneshot::Receiver<usize>,
     thread: JoinHandle<()>,
+    pulse: Arc<AtomicU64>,
 }
 
 /// How a drain ended.
@@ -66,9 +70,32 @@ pub enum Drained {
 }
 
 impl Running {
+    /// Every answer says from now on that its connection ends; everything is still served.
+    pub fn leave(&self) {
+        // No receiver means that every core has ended already.
+        let _ = self.stage.send(Stage::Leaving);
+    }
+
+    /// Accepts nothing more. What clients were about to send on connections that are open is still answered.
+    pub fn close(&mut self) {
+        self.listeners.clear();
+        let _ = self.stage.send(Stage::Closed);
+    }
+
+    /// The listening sockets, for the process that goes on with them.
+    pub fn sockets(&self) -> io::Result<Vec<std::net::TcpListener>> {
+        self.listeners.iter().map(std::net::TcpListener::try_clone).collect()
+    }
+
+    /// A number for each core that goes up several times a second, unless the core is stuck (F39).
+    pub fn pulses(&self) -> Vec<Arc<AtomicU64>> {
+        self.cores.iter().map(|core| Arc::clone(&core.pulse)).collect()
+    }
+
     /// Stops accepting, ends idle connections, finishes what is being answered, and after `deadline` cuts the rest.
     pub async fn drain(self, deadline: Duration) -> Drained {
-        let Self { stage, cores, .. } = self;
+        let Self { stage, cores, listeners, .. } = self;
+        drop(listeners);
         // No receiver means that every core has ended already.
         let _ = stage.send(Stage::Draining);
         let (mut receivers, threads): (Vec<_>, Vec<_>) = cores.into_iter().map(|core| (core.cut, core.thread)).unzip();
@@ -109,7 +136,7 @@ async fn join(threads: Vec<JoinHandle<()>>) {
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) public: SocketAddr,
-    listeners: Vec<std::net::TcpListener>,
+    pub(crate) listeners: Vec<std::net::TcpListener>,
 }
 
 /// Binds a listener for each core.
@@ -119,13 +146,31 @@ pub(crate) fn bind(address: SocketAddr, cores: NonZeroUsize) -> Result<Bound, St
     Ok(Bound { public, listeners })
 }
 
+/// Takes over sockets that listen already. Every one of them is served, and every core has one.
+pub(crate) fn adopt(listeners: Vec<std::net::TcpListener>, cores: NonZeroUsize) -> io::Result<Bound> {
+    let first = listeners.first().ok_or(io::ErrorKind::NotFound)?;
+    let public = first.local_addr()?;
+    let mut shared = Vec::new();
+    for again in listeners.iter().cycle().take(cores.get().saturating_sub(listeners.len())) {
+        shared.push(again.try_clone()?);
+    }
+    let mut listeners = listeners;
+    listeners.append(&mut shared);
+    for listener in &listeners {
+        listener.set_nonblocking(true)?;
+    }
+    Ok(Bound { public, listeners })
+}
+
 /// Starts a core for each listener. `handler` makes the decider of each.
 pub(crate) fn start<H: Handler>(config: Config, bound: Bound, handler: impl Fn() -> H) -> Result<Running, StartError> {
     let config = Arc::new(config);
     let Bound { public, listeners } = bound;
     let (stage, seen) = watch::channel(Stage::Serving);
     let caps = Arc::new(Caps::new(&config.connections));
-    let mut running = Running { public, stage, cores: Vec::with_capacity(listeners.len()) };
+    let copies = listeners.iter().map(std::net::TcpListener::try_clone).collect::<io::Result<_>>();
+    let copies = copies.map_err(|source| StartError::Core { core: 0, source })?;
+    let mut running = Running { public, stage, cores: Vec::with_capacity(listeners.len()), listeners: copies };
     for (core, listener) in listeners.into_iter().enumerate() {
         let began = Began {
             config: Arc::clone(&config),
@@ -155,14 +200,16 @@ fn begin<H: Handler>(began: Began<H>, listener: std::net::TcpListener) -> io::Re
         tokio::net::TcpListener::from_std(listener)?
     };
     let (sender, cut) = oneshot::channel();
+    let pulse: Arc<AtomicU64> = Arc::default();
+    let beating = Arc::clone(&pulse);
     let thread = std::thread::Builder::new().name(format!("proxy-{core}")).spawn(move || {
         let _watch = CoreWatch { config: Arc::clone(&config), core, stage: stage.clone() };
-        let worker = Worker::on(runtime.handle(), core, config);
+        let worker = Worker::on(runtime.handle(), core, config, beating);
         let left = runtime.block_on(worker::run(Start { worker, caps, handler, stage }, listener));
         // A name that is being resolved must not hold up the end.
         runtime.shutdown_background();
         // Nobody waits when the proxy was dropped without draining.
         let _ = sender.send(left);
     })?;
-    Ok(Core { cut, thread })
+    Ok(Core { cut, thread, pulse })
 }

@@ -36,6 +36,16 @@ impl Binding {
         drain::bind(address, cores).map(Self)
     }
 
+    /// Takes over sockets that listen already: those of a service manager or of the process before.
+    pub fn adopt(listeners: Vec<std::net::TcpListener>, cores: NonZeroUsize) -> std::io::Result<Self> {
+        drain::adopt(listeners, cores).map(Self)
+    }
+
+    /// Threads that will serve.
+    pub fn cores(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.0.listeners.len()).unwrap_or(NonZeroUsize::MIN)
+    }
+
     /// Where clients will come in.
     pub fn public(&self) -> SocketAddr {
         self.0.public

@@ -13,7 +13,7 @@ use crate::tasks::Tasks;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -23,11 +23,15 @@ use tokio::sync::watch;
 const BACKLOG_SWEEP_MAX: usize = 1024;
 
 /// How far the process is on its way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// Everything is served.
     Serving,
-    /// No new connection; what is being answered is finished.
+    /// Everything is served, and every answer says that the connection ends: clients go elsewhere by themselves.
+    Leaving,
+    /// No new connection; those that are open may still send what they were about to send.
+    Closed,
+    /// Idle connections end; what is being answered is finished.
     Draining,
     /// What is left is cut.
     Stopping,
@@ -42,9 +46,12 @@ pub(crate) struct Worker {
     pub(crate) client_tasks: Tasks,
     /// Upstream connections: they end with the core.
     pub(crate) upstream_tasks: Tasks,
+    leaving: AtomicBool,
     draining: AtomicBool,
     /// The `Date` of answers, as of the last sweep.
     date: Mutex<(u64, HttpDate)>,
+    /// Goes up with every sweep: a core whose number stands still is stuck (F39).
+    pulse: Arc<AtomicU64>,
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
@@ -58,16 +65,28 @@ impl std::fmt::Debug for Worker {
 
 impl Worker {
     /// A worker whose tasks run on `runtime`.
-    pub(crate) fn on(runtime: &Handle, index: usize, config: Arc<Config>) -> Arc<Self> {
+    pub(crate) fn on(runtime: &Handle, index: usize, config: Arc<Config>, pulse: Arc<AtomicU64>) -> Arc<Self> {
         Arc::new(Self {
             index,
             config,
             deadlines: Arc::default(),
             client_tasks: Tasks::on(runtime.clone()),
             upstream_tasks: Tasks::on(runtime.clone()),
+            leaving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             date: Mutex::new((0, *b"Thu, 01 Jan 1970 00:00:00 GMT")),
+            pulse,
         })
+    }
+
+    /// Whether answers say that their connection ends.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Says so from now on.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 
     /// Whether connections end after the answer they are at.
@@ -77,6 +96,7 @@ impl Worker {
 
     /// Ends every idle connection, and the others after their answer.
     pub(crate) fn drain(&self) {
+        self.leave();
         self.draining.store(true, Ordering::Relaxed);
         self.deadlines.wake_all();
     }
@@ -101,6 +121,7 @@ impl Worker {
     pub(crate) async fn sweep(self: Arc<Self>, caps: Arc<Caps>) {
         loop {
             tokio::time::sleep(TICK).await;
+            self.pulse.fetch_add(1, Ordering::Relaxed);
             self.deadlines.sweep(self.config.clock.monotonic());
             self.keep_date();
             // One core reports for all; a flood of refusals is one event per tick.
@@ -142,7 +163,14 @@ pub(crate) async fn run<H: Handler>(start: Start<H>, listener: TcpListener) -> u
     let events = Arc::clone(&worker.config.events);
     let until = stage.clone();
     accepting.spawn(accept_until(until, listener, events, admit));
+    tokio::select! {
+        () = reached(&mut stage, Stage::Leaving) => {}
+        // It ends by itself only by a panic: a core that accepts nothing is no use.
+        () = accepting.finished() => {}
+    }
+    worker.leave();
     accepting.finished().await;
+    reached(&mut stage, Stage::Draining).await;
     worker.drain();
     tokio::select! {
         () = worker.client_tasks.finished() => {}
@@ -159,7 +187,7 @@ async fn accept_until(
 ) {
     tokio::select! {
         () = accept_all(&listener, &events, &mut admit) => {}
-        () = reached(&mut stage, Stage::Draining) => {}
+        () = reached(&mut stage, Stage::Closed) => {}
     }
     // Whom the kernel already shook hands with would get a reset: serve them, too.
     for _ in 0..BACKLOG_SWEEP_MAX {
@@ -174,13 +202,8 @@ async fn accept_until(
 
 /// Resolves when the process is at `at` or further, or whoever steered it is gone.
 async fn reached(stage: &mut watch::Receiver<Stage>, at: Stage) {
-    let far_enough = |now: &Stage| match at {
-        Stage::Serving => true,
-        Stage::Draining => *now != Stage::Serving,
-        Stage::Stopping => *now == Stage::Stopping,
-    };
     // An error means that nobody can drain us any more: stop as if asked to.
-    drop(stage.wait_for(far_enough).await);
+    drop(stage.wait_for(|now| *now >= at).await);
 }
 
 /// Reports a core whose thread ends before it was told to.

@@ -88,15 +88,19 @@ impl Reloader {
     }
 
     async fn prepare(&self) -> Result<Candidate, Rejected> {
-        let (loaded, compiled) = self.load().await?;
+        let (mut loaded, compiled) = self.load().await?;
         let differences = self.fixed.differences(&loaded);
         if !differences.is_empty() {
             return Err(Rejected { errors: differences, place: None });
         }
         let current = self.revision.load_full();
-        let revision = wire_up::build(loaded, compiled, &self.parts, Some(&current))
-            .map_err(|error| Rejected::one(format!("error: {error:#}")))?;
-        self.fetch_keys(&current.gate.authenticator, &revision.gate.authenticator).await?;
+        let broken = |error: anyhow::Error| Rejected::one(format!("error: {error:#}"));
+        let Parts { fetch, clock, public, .. } = self.parts.clone();
+        let before = &current.gate.authenticator;
+        let authenticator =
+            wire_up::authenticator(&mut loaded, public, (fetch, clock), Some(before)).map_err(broken)?;
+        self.fetch_keys(before, &authenticator).await?;
+        let revision = wire_up::build(&loaded, compiled, authenticator, &self.parts, Some(&current)).map_err(broken)?;
         let difference = coverage::compare(&current.gate, &revision.gate);
         if difference.served == 0 {
             return Err(Rejected::one(

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What runs while the gateway serves, and how it is started.
 
+use super::drift;
 use super::fixed::Fixed;
 use super::notify::Notifier;
 use super::reload::{Reloader, Tally};
 use super::supervise::{Pulse, Supervisor};
+use super::take_over::Predecessor;
 use super::unusable;
 use super::watch::{self, Look};
+use super::watchdog::{self, Leash};
 use crate::log::say;
 use crate::outcome::{Exit, Failure};
 use crate::wire_up::{self, Parts};
@@ -16,13 +19,15 @@ use portcullis_audit::{Journal, JournalState};
 use portcullis_authorize::Compiled;
 use portcullis_config::Loaded;
 use portcullis_console::{Console, Metric, Ready, Shown, Source};
+use portcullis_decision::Clock;
+use portcullis_decision::fetch::Fetch;
 use portcullis_egress::{Egress, EgressConfig};
 use portcullis_identity::{Authenticator, Readiness, RefreshOutcome};
 use portcullis_proxy::{Binding, Event, Events, Revision};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -44,6 +49,8 @@ pub(super) struct Opened {
     pub(super) path: PathBuf,
     pub(super) binding: Binding,
     pub(super) console: Option<Console>,
+    /// Whose place is taken, if anybody's.
+    pub(super) predecessor: Option<Predecessor>,
 }
 
 /// What runs.
@@ -56,6 +63,11 @@ pub(super) struct Serving {
     pub(super) reload: Arc<Notify>,
     /// Set when traffic should go elsewhere.
     pub(super) draining: Arc<AtomicBool>,
+    pub(super) console: Option<TcpListener>,
+    pub(super) data: PathBuf,
+    pub(super) leash: Arc<Leash>,
+    /// How often the wall clock was moved.
+    clock_moves: Arc<AtomicU64>,
     reloader: Arc<Reloader>,
 }
 
@@ -65,30 +77,44 @@ pub(super) async fn start(
     compiled: Vec<Compiled>,
     notifier: Arc<Notifier>,
 ) -> Result<Serving, Failure> {
-    let Opened { fixed, loaded, path, binding, console } = opened;
+    let Opened { fixed, mut loaded, path, binding, console, predecessor } = opened;
     let clock = wire_up::clock();
-    let journal = wire_up::open_journal(&loaded, &clock)
-        .map_err(|e| unusable(format!("{e:#}"), "name a directory this user can write: `audit.directory` or `data`"))?;
     let egress = Egress::new(EgressConfig::default(), tokio::runtime::Handle::current())
         .map_err(|e| Failure::new(Exit::Internal, e))?;
+    let fetch: Arc<dyn Fetch> = Arc::new(egress);
+    let unusable_rules =
+        |e: anyhow::Error| unusable(format!("{e:#}"), "`portcullis check` shows the configuration's findings");
+    let outside = (Arc::clone(&fetch), Arc::clone(&clock));
+    let authenticator = wire_up::authenticator(&mut loaded, binding.public(), outside, None).map_err(unusable_rules)?;
+    if tokio::time::timeout(FIRST_KEYS_TIMEOUT, refresh(&authenticator)).await.is_err() {
+        say!("warning: keys are still being fetched; tokens of issuers without keys get 503 until they are here");
+    }
+    let waiting_since = match predecessor {
+        None => None,
+        Some(predecessor) => Some(take_over(predecessor, &clock).await?),
+    };
+    let journal = wire_up::open_journal(&loaded, &clock)
+        .map_err(|e| unusable(format!("{e:#}"), "name a directory this user can write: `audit.directory` or `data`"))?;
     let parts = Parts {
         clock: Arc::clone(&clock),
         journal: journal.clone(),
-        fetch: Arc::new(egress),
+        fetch,
         kept: wire_up::no_kept_answers(&loaded, &clock),
         public: binding.public(),
+        cores: binding.cores(),
     };
     let proxy_config = wire_up::proxy_config(&loaded, Arc::clone(&clock), events());
     announce(&loaded);
-    let look = Look::at(loaded.files.iter().cloned());
-    let revision = wire_up::build(loaded, compiled, &parts, None)
-        .map_err(|e| unusable(format!("{e:#}"), "`portcullis check` shows the configuration's findings"))?;
-    if tokio::time::timeout(FIRST_KEYS_TIMEOUT, refresh(&revision.gate.authenticator)).await.is_err() {
-        say!("warning: keys are still being fetched; tokens of issuers without keys get 503 until they are here");
-    }
+    let (look, data) = (Look::at(loaded.files.iter().cloned()), loaded.data.clone());
+    let revision = wire_up::build(&loaded, compiled, authenticator, &parts, None).map_err(unusable_rules)?;
     let revision: Arc<ArcSwap<Revision>> = Arc::new(ArcSwap::from_pointee(revision));
     let running = binding.serve(proxy_config, &revision).map_err(|e| Failure::new(Exit::Internal, e))?;
+    if let Some(since) = waiting_since {
+        say!("took over: connections waited {} ms", clock.monotonic().saturating_sub(since).as_millis());
+    }
     let reloader = Arc::new(Reloader { path, fixed, parts, revision, look: Mutex::new(look), tally: Tally::default() });
+    let leash = watchdog::start(running.pulses(), Arc::clone(&clock))
+        .map_err(|e| Failure::new(Exit::Internal, format!("starting the watchdog: {e}")))?;
     let mut serving = Serving {
         running,
         admin: console.as_ref().map(Console::address),
@@ -96,16 +122,42 @@ pub(super) async fn start(
         supervisor: Supervisor::new(clock),
         reload: Arc::default(),
         draining: Arc::default(),
+        console: console.as_ref().and_then(|console| console.socket().ok()),
+        data,
+        leash,
+        clock_moves: Arc::default(),
         reloader,
     };
     serving.keep_tasks(console, notifier);
     Ok(serving)
 }
 
+/// Asks the running gateway for its place; answers when connections began to wait.
+async fn take_over(predecessor: Predecessor, clock: &Arc<dyn Clock>) -> Result<Duration, Failure> {
+    let clock = Arc::clone(clock);
+    let taking = tokio::task::spawn_blocking(move || {
+        let mut since = clock.monotonic();
+        predecessor.go(|| since = clock.monotonic()).map(|()| since)
+    });
+    match taking.await {
+        Ok(Ok(since)) => Ok(since),
+        Ok(Err(error)) => Err(unusable(
+            format!("the running gateway did not give up its place: {error}"),
+            "look at its log; it goes on unless it says that it ended",
+        )),
+        Err(error) => Err(Failure::new(Exit::Internal, error)),
+    }
+}
+
 impl Serving {
     fn keep_tasks(&mut self, console: Option<Console>, notifier: Arc<Notifier>) {
         let revision = Arc::clone(&self.reloader.revision);
         self.supervisor.keep("keys", FETCHING_PATIENCE, move |pulse| keep_keys(Arc::clone(&revision), pulse));
+        let (clock, journal) = (Arc::clone(&self.reloader.parts.clock), self.journal.clone());
+        let moves = Arc::clone(&self.clock_moves);
+        self.supervisor.keep("clock", WAITING_PATIENCE, move |pulse| {
+            drift::watch(Arc::clone(&clock), journal.clone(), Arc::clone(&moves), pulse)
+        });
         if let Some(every) = notifier.alive_every() {
             let notifier = Arc::clone(&notifier);
             self.supervisor.keep("alive", WAITING_PATIENCE, move |pulse| {
@@ -180,6 +232,14 @@ impl Serving {
                 "Background tasks that had to be started again.",
                 self.supervisor.restarts(),
             ),
+            Metric::counter("portcullis_core_lags", "Times a core did not turn for 300 ms.", {
+                let leash = Arc::clone(&self.leash);
+                move || leash.lags.load(Ordering::Relaxed)
+            }),
+            Metric::counter("portcullis_clock_moves", "Times the wall clock was moved by 5 s or more.", {
+                let moves = Arc::clone(&self.clock_moves);
+                move || moves.load(Ordering::Relaxed)
+            }),
             Metric::counter("portcullis_log_dropped", "Lines of the log nobody read.", crate::log::dropped),
         ]
     }

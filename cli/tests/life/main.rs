@@ -20,8 +20,10 @@ mod gate;
 #[expect(dead_code, reason = "shared with the tests of the whole, which use all of it")]
 mod token;
 
+mod leaving;
 mod load;
 mod origin;
 mod rejected;
 mod reload;
 mod scene;
+mod upgrade;

@@ -165,6 +165,17 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     panic!("it did not come about: {what}");
 }
 
+/// Waits until the gate's log, which is written behind what it tells of, holds some words.
+pub(crate) fn hears(gate: &Gate, words: &str) {
+    for _ in 0..600 {
+        if gate.said().contains(words) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("`{words}` is not in:\n{}", gate.said());
+}
+
 /// The JSON entries of a log, bundles first and the journal after them, each once, by their own number.
 fn entries(log: &Path) -> Vec<Value> {
     let mut found = std::collections::BTreeMap::new();

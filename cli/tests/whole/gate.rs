@@ -41,13 +41,12 @@ impl Gate {
 
     /// Starts the binary and waits for its one line on stdout.
     pub(crate) fn start(directory: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(BINARY)
-            .args(arguments)
-            .current_dir(directory)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(directory, Command::new(BINARY).args(arguments))
+    }
+
+    /// The same by a command of the caller's, which becomes the binary.
+    pub(crate) fn spawn(directory: &Path, command: &mut Command) -> Self {
+        let mut child = command.current_dir(directory).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let saying = Arc::clone(&said);
@@ -72,11 +71,18 @@ impl Gate {
         }
         // Goes on reading, so that the gate never blocks on its stdout.
         std::thread::spawn(move || drop(lines.read_to_string(&mut String::new())));
+        let mut gate = Self::of(child, &line, directory);
+        gate.said = said;
+        gate
+    }
+
+    /// A gate that said where it listens.
+    pub(crate) fn of(child: Child, line: &str, directory: &Path) -> Self {
         let address = |name: &str| -> SocketAddr {
             line.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap().parse().unwrap()
         };
         let (public, admin) = (address("public="), address("admin="));
-        Self { child, public, admin, directory: directory.to_path_buf(), said, kept: None }
+        Self { child, public, admin, directory: directory.to_path_buf(), said: Arc::default(), kept: None }
     }
 
     pub(crate) fn demo_directory(&self) -> PathBuf {
@@ -117,6 +123,11 @@ impl Gate {
     pub(crate) fn explain_output(&self, id: &str, format: &str) -> Output {
         let config = self.demo_directory().join("portcullis.yaml");
         Command::new(BINARY).args(["explain", id, "--format", format, "-c"]).arg(config).output().unwrap()
+    }
+
+    /// Waits for it to end by itself; answers its exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// Ends the gate as `kill -9` does.
