@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Something an operator should know. Holds no data of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// `accept` failed and is tried again after a pause.
     AcceptFailed {
@@ -24,11 +24,36 @@ pub enum Event {
         /// Refused because of one address.
         per_address: u64,
     },
+    /// Something failed so often that it is left alone for a while.
+    CircuitOpened {
+        /// The upstream.
+        upstream: Arc<str>,
+        /// The target's host and port; `None`: one operation of the upstream.
+        target: Option<String>,
+    },
+    /// A target's health probes turned.
+    TargetTurned {
+        /// The upstream.
+        upstream: Arc<str>,
+        /// The target's host and port.
+        target: String,
+        /// How it is now.
+        now: Condition,
+    },
     /// A core's thread ended although nobody asked it to.
     CoreLost {
         /// Index of the core.
         core: usize,
     },
+}
+
+/// What health probes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It gets requests.
+    Well,
+    /// It gets none.
+    Unwell,
 }
 
 /// Where events go.

@@ -23,7 +23,7 @@ mod upstream;
 mod worker;
 
 pub use body::RequestBody;
-pub use config::{BODY_GRACE, BodyBounds, Config, ConnectionBounds, Event, Events, HeadBounds};
+pub use config::{BODY_GRACE, BodyBounds, Condition, Config, ConnectionBounds, Event, Events, HeadBounds};
 pub use drain::{Drained, Running, StartError};
 pub use gate::{Binding, Revision};
 pub use origin::UpstreamOrigin;

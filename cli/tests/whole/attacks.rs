@@ -3,6 +3,7 @@
 //! what stands in the trail.
 
 mod answers;
+mod failing;
 mod framing;
 mod heads;
 mod objects;
@@ -36,13 +37,18 @@ impl Stand {
         Self::answering(origin::notes)
     }
 
+    /// Hostile answers follow each other in most tests here; a breaker would end them.
     fn answering(answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::with_upstream(answer, "circuit_breaker: off")
+    }
+
+    /// With these words for its upstream.
+    fn with_upstream(answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static, words: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (origin, mint) = (Origin::start(answer), Mint::new());
         let config = include_str!("traffic/portcullis.yaml")
             .replace("{UPSTREAM}", &format!("http://{}", origin.address))
-            // Hostile answers follow each other here; a breaker would end the test.
-            .replace("header: x-user }", &format!("header: {SUBJECT} }}, circuit_breaker: off"))
+            .replace("header: x-user }", &format!("header: {SUBJECT} }}, {words}"))
             .replace(
                 "{ default: 1000/s }",
                 "{ default: 1000/s, authentication_failures: { rate: 1000/s, by: [address] } }",

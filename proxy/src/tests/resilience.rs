@@ -2,6 +2,7 @@
 //! Over real sockets: what is sent again and what is not, what is left alone, who is asked instead, and who waits.
 
 use super::*;
+use crate::config::{Condition, Event};
 use crate::upstream::addresses::{Resolve, tests as resolving};
 use crate::upstream::{CircuitBreaker, Concurrency, HealthCheck, Per, Retry};
 use std::sync::atomic::AtomicBool;
@@ -120,7 +121,10 @@ fn f26_a_broken_operation_is_left_alone_and_the_others_are_not() {
     let broken = Arc::new(AtomicBool::new(true));
     let seen = Arc::clone(&broken);
     let (origin, count) = counting(move |_| if seen.load(Ordering::SeqCst) { UNWELL.to_owned() } else { ok("ok") });
-    let bench = bench(&origin, |_, upstream| {
+    let told: Seen<Event> = Arc::default();
+    let events = Arc::clone(&told);
+    let bench = bench(&origin, |config, upstream| {
+        config.events = Arc::new(move |event| events.lock().push(event));
         upstream.circuit_breaker = Some(CircuitBreaker { open: ms(600), ..CircuitBreaker::default() });
     });
     let mut client = bench.client();
@@ -136,6 +140,7 @@ fn f26_a_broken_operation_is_left_alone_and_the_others_are_not() {
     }
     assert!(began.elapsed() < ms(250), "50 refusals took {:?}", began.elapsed());
     assert_eq!(count.load(Ordering::SeqCst), 5);
+    assert_eq!(*told.lock(), [Event::CircuitOpened { upstream: "origin".into(), target: None }]);
     assert_eq!(send(&mut client, "GET", "x-operation: 1\r\n").body, b"busy", "another operation is asked");
     broken.store(false, Ordering::SeqCst);
     eventually("one tries, and it is well again", || bench.get("/").unwrap().body == b"ok");
@@ -194,16 +199,22 @@ fn f26_targets_that_are_not_well_get_nothing_and_come_back() {
         }
     });
     let (good, _) = counting(|_| ok("good"));
-    let bench = bench(&good, |_, upstream| {
+    let told: Seen<Event> = Arc::default();
+    let events = Arc::clone(&told);
+    let bench = bench(&good, |config, upstream| {
+        config.events = Arc::new(move |event| events.lock().push(event));
         upstream.targets = vec![target(&good), target(&sick)];
         upstream.health = Some(HealthCheck { path: "/healthz?deep=1".into(), every: ms(100) });
     });
     let sick_ones = || (0..30).filter(|_| bench.get("/").unwrap().body == b"sick").count();
-    eventually("it is left alone", || sick_ones() == 0);
+    eventually("its probes fail", || told.lock().len() == 1);
     assert_eq!(sick_ones(), 0);
     well.store(true, Ordering::SeqCst);
+    eventually("a probe succeeds", || told.lock().len() == 2);
     eventually("it is used again", || sick_ones() > 0);
     let host = sick.address.to_string();
+    let turned = |now| Event::TargetTurned { upstream: "origin".into(), target: host.clone(), now };
+    assert_eq!(*told.lock(), [turned(Condition::Unwell), turned(Condition::Well)]);
     let fields = ["host", "connection", "user-agent"];
     for probe in &*probes.lock() {
         let sent = fields.map(|name| probe.field(name));

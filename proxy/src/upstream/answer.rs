@@ -155,7 +155,7 @@ impl ResponseBody {
     /// The connection closes with its lease.
     fn break_off(&mut self, why: Why) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         if let State::Open(lease, mut passage) = std::mem::replace(&mut self.state, State::Broken(why)) {
-            passage.tell(Outcome::Bad, None, lease.line.worker.deadlines.now_ms());
+            passage.tell(Outcome::Bad, None, &lease.line.worker);
         }
         Poll::Ready(Some(Err(BodyFault::Aborted)))
     }

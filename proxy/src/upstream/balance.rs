@@ -101,8 +101,10 @@ fn two(endpoints: &[Endpoint], of: u32, choice: Choice) -> Option<usize> {
     let (low, high) = (half(0), half(32));
     let first = nth(of, scaled(low, count))?;
     let second = nth(of & !bit(first), scaled(high, count.saturating_sub(1)))?;
-    let load = |index: usize| endpoints.get(index).map_or(u64::MAX, Endpoint::load);
-    let (better, other) = if load(first) <= load(second) { (first, second) } else { (second, first) };
+    let load = |index: usize| endpoints.get(index).map_or(u64::MAX, |endpoint| endpoint.load(choice.now_ms));
+    // A difference that may be chance decides nothing: the first is as random as can be.
+    let clearly_less = load(second).saturating_mul(4) < load(first).saturating_mul(3);
+    let (better, other) = if clearly_less { (second, first) } else { (first, second) };
     // A slow start takes its share of what would have been its own.
     match endpoints.get(better)?.standing(choice.now_ms) {
         Standing::Percent(percent) if u64::from(scaled(low.rotate_left(16) ^ high, 100)) >= percent => Some(other),

@@ -170,17 +170,16 @@ impl Circuit {
         self.tally.good(now_ms);
     }
 
-    /// A request that was let in failed; `random` spreads the wait.
-    pub(crate) fn fail(&self, entry: Entry, rules: &CircuitBreaker, now_ms: u64, random: u32) {
+    /// A request that was let in failed; `random` spreads the wait. Whether it is left alone from now on.
+    pub(crate) fn fail(&self, entry: Entry, rules: &CircuitBreaker, now_ms: u64, random: u32) -> bool {
         let in_a_row = self.consecutive.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         self.tally.bad(now_ms);
         let recent = self.tally.recent(now_ms);
         let share_reached = recent.all() >= rules.requests_min
             && u64::from(recent.bad).saturating_mul(100)
                 >= u64::from(recent.all()).saturating_mul(u64::from(rules.failure_percent));
-        if entry == Entry::Try || in_a_row >= rules.consecutive_failures || share_reached {
-            self.open(rules, now_ms, random);
-        }
+        let opens = entry == Entry::Try || in_a_row >= rules.consecutive_failures || share_reached;
+        opens && self.open(rules, now_ms, random)
     }
 
     /// A request that was let in will say nothing about it: its client left, or broke it.
@@ -226,10 +225,10 @@ impl Circuit {
         }
     }
 
-    fn open(&self, rules: &CircuitBreaker, now_ms: u64, random: u32) {
+    fn open(&self, rules: &CircuitBreaker, now_ms: u64, random: u32) -> bool {
         let word = self.state.load(Ordering::Relaxed);
         if matches!(State::unpack(word), State::Open { until_ms } if now_ms < until_ms) {
-            return;
+            return false;
         }
         let trips = self.trips.load(Ordering::Relaxed).min(DOUBLINGS_MAX);
         let base_ms = u64::try_from(rules.open.as_millis()).unwrap_or(u64::MAX >> 8).min(u64::MAX >> 8);
@@ -238,11 +237,13 @@ impl Circuit {
         let spread_ms = longest_ms.saturating_sub(base_ms).saturating_mul(u64::from(random)) >> 32;
         let until_ms = now_ms.saturating_add(base_ms).saturating_add(spread_ms);
         let opened = State::Open { until_ms }.pack();
-        if self.state.compare_exchange(word, opened, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        let opened = self.state.compare_exchange(word, opened, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        if opened {
             self.trips.store(trips.saturating_add(1), Ordering::Relaxed);
             self.consecutive.store(0, Ordering::Relaxed);
             self.tally.clear();
         }
+        opened
     }
 }
 

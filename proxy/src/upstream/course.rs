@@ -74,6 +74,8 @@ enum How {
     Disbelieved,
     /// The client's body failed.
     Client,
+    /// We have no descriptor or port left for a connection (F36): that tells nothing about it.
+    Ours,
 }
 
 impl<'a> Course<'a> {
@@ -98,12 +100,12 @@ impl<'a> Course<'a> {
             Ok(_) => Some(Outcome::Good),
             Err(failed) => match failed.how {
                 How::Unanswered | How::Disbelieved => Some(Outcome::Bad),
-                How::Stale | How::Client => None,
+                How::Stale | How::Client | How::Ours => None,
             },
         };
         if let Some(outcome) = outcome {
             let took = began.map(|began| self.worker.config.clock.monotonic().saturating_sub(began));
-            passage.tell(outcome, took, self.worker.deadlines.now_ms());
+            passage.tell(outcome, took, self.worker);
             if outcome == Outcome::Good && upstream.config.retry.attempts > 0 && self.retries == 0 {
                 upstream.budget.earn(now_ms);
             }
@@ -146,7 +148,7 @@ impl<'a> Course<'a> {
                 self.anew = None;
                 self.pause().await;
             }
-            How::Unanswered | How::Disbelieved | How::Client => return Err(fault),
+            How::Unanswered | How::Disbelieved | How::Client | How::Ours => return Err(fault),
         }
         Ok(draft)
     }
@@ -184,11 +186,14 @@ impl<'a> Course<'a> {
             Lease::of(idle, Whose::Pool)
         } else {
             let patience = self.upstream.config.connect.min(self.left(self.worker.deadlines.now_ms()));
-            let Ok(idle) = line::connect(self.worker, endpoint, patience).await else {
-                let (how, reason) = (How::Unanswered, Reason::UpstreamUnreachable);
-                return Err(Failed { how, reason, draft: Some(Box::new(draft)) });
-            };
-            Lease::of(idle, Whose::Fresh)
+            match line::connect(self.worker, endpoint, patience).await {
+                Ok(idle) => Lease::of(idle, Whose::Fresh),
+                Err(error) if line::is_ours(&error) => return Err(failed(How::Ours, Reason::UpstreamOverloaded)),
+                Err(_) => {
+                    let (how, reason) = (How::Unanswered, Reason::UpstreamUnreachable);
+                    return Err(Failed { how, reason, draft: Some(Box::new(draft)) });
+                }
+            }
         };
         // The wait for a place and the connection counts.
         let left = self.left(self.worker.deadlines.now_ms());

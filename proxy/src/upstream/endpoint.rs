@@ -8,11 +8,13 @@ use crate::upstream::target::Target;
 use parking_lot::Mutex;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The newest answer counts for one in so many.
 const LATENCY_SHARE: u32 = 8;
+/// Without a new answer the average is halved in this time.
+const LATENCY_HALF_LIFE_MS: u64 = 1_000;
 
 /// A target and what is known of it.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub(crate) struct Endpoint {
     under_way: AtomicU32,
     /// Of the heads of its answers, moving average.
     latency_us: AtomicU32,
+    measured_ms: AtomicU64,
 }
 
 impl Endpoint {
@@ -41,6 +44,7 @@ impl Endpoint {
             pools: (0..cores.get()).map(|_| Mutex::new(Pool::new(idle_max))).collect(),
             under_way: AtomicU32::new(0),
             latency_us: AtomicU32::new(0),
+            measured_ms: AtomicU64::new(0),
         }
     }
 
@@ -60,7 +64,8 @@ impl Endpoint {
     }
 
     /// The head of an answer took so long.
-    pub(crate) fn measured(&self, took: Duration) {
+    pub(crate) fn measured(&self, took: Duration, now_ms: u64) {
+        self.measured_ms.store(now_ms, Ordering::Relaxed);
         let newest = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         let known = self.latency_us.load(Ordering::Relaxed);
         let next = if known == 0 { newest } else { known - known / LATENCY_SHARE + newest / LATENCY_SHARE };
@@ -68,10 +73,13 @@ impl Endpoint {
         self.latency_us.store(next.max(1), Ordering::Relaxed);
     }
 
-    /// How long a request sent now would wait, up to a factor.
-    pub(crate) fn load(&self) -> u64 {
+    /// How long a request sent now would wait, up to a factor. What was measured long ago counts for less and less:
+    /// who was slow once is asked again.
+    pub(crate) fn load(&self, now_ms: u64) -> u64 {
         let waiting = u64::from(self.under_way.load(Ordering::Relaxed)).saturating_add(1);
-        waiting.saturating_mul(u64::from(self.latency_us.load(Ordering::Relaxed).max(1)))
+        let half_lives = now_ms.saturating_sub(self.measured_ms.load(Ordering::Relaxed)) / LATENCY_HALF_LIFE_MS;
+        let latency_us = self.latency_us.load(Ordering::Relaxed) >> half_lives.min(31);
+        waiting.saturating_mul(u64::from(latency_us.max(1)))
     }
 
     /// How a balancer sees it.

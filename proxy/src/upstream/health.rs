@@ -5,6 +5,7 @@
 //! target out, one success brings it back with a slow start. Probes are spread, so that many gateways do not ask at
 //! the same moment. One core asks for all.
 
+use crate::config::{Condition, Event};
 use crate::upstream::Upstreams;
 use crate::upstream::course::probe;
 use crate::worker::Worker;
@@ -99,9 +100,16 @@ async fn ask(worker: &Arc<Worker>, upstreams: &Upstreams, number: usize, index: 
     let (Some(endpoint), Some(check)) = (upstream.endpoints.get(index), &upstream.config.health) else { return };
     let patience = upstream.config.connect.saturating_add(upstream.config.first_byte).min(check.every);
     let asked = tokio::time::timeout(patience, probe(worker, upstream, endpoint, &check.path)).await;
-    if endpoint.health.learn(matches!(asked, Ok(true))) == Turn::Up {
-        endpoint.circuit.recover(worker.deadlines.now_ms());
-    }
+    let now = match endpoint.health.learn(matches!(asked, Ok(true))) {
+        Turn::Same => return,
+        Turn::Down => Condition::Unwell,
+        Turn::Up => {
+            endpoint.circuit.recover(worker.deadlines.now_ms());
+            Condition::Well
+        }
+    };
+    let (upstream, target) = (Arc::clone(&upstream.config.name), endpoint.target.to_string());
+    (worker.config.events)(Event::TargetTurned { upstream, target, now });
 }
 
 #[cfg(test)]

@@ -154,6 +154,14 @@ pub(crate) async fn connect(worker: &Arc<Worker>, endpoint: &Endpoint, patience:
     Ok(Idle { sender, line })
 }
 
+/// `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` and `EADDRNOTAVAIL` of Linux.
+const OUR_ERRORS: [i32; 5] = [24, 23, 105, 12, 99];
+
+/// Whether a connection failed because this machine or process has no more to give.
+pub(crate) fn is_ours(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|number| OUR_ERRORS.contains(&number))
+}
+
 /// A transport to one of the target's addresses; none of them may use up the time of the others.
 async fn dial(worker: &Arc<Worker>, endpoint: &Endpoint, patience: Duration) -> io::Result<(TcpStream, SocketAddr)> {
     let beside = |work| worker.upstream_tasks.spawn(work);
@@ -271,5 +279,19 @@ impl AsyncWrite for LineStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f36_running_out_of_descriptors_is_not_the_upstreams_fault() {
+        assert!(OUR_ERRORS.iter().all(|number| is_ours(&io::Error::from_raw_os_error(*number))));
+        for theirs in [io::ErrorKind::ConnectionRefused, io::ErrorKind::TimedOut, io::ErrorKind::HostUnreachable] {
+            assert!(!is_ours(&theirs.into()), "{theirs}");
+        }
+        assert!(!is_ours(&io::Error::from_raw_os_error(111)));
     }
 }

@@ -2,11 +2,13 @@
 //! One request's way through an upstream: its place, its target, and what both learn of how it went. Whatever happens
 //! to the request, a panic and a client that leaves included, what was taken is given back when this is dropped.
 
+use crate::config::Event;
 use crate::upstream::balance::{Choice, Tried, choose};
 use crate::upstream::bulkhead::NoPlace;
 use crate::upstream::circuit_breaker::{Circuit, Closed, Entry, Per};
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::{Upstream, Upstreams};
+use crate::worker::Worker;
 use portcullis_decision::Reason;
 use portcullis_pipeline::{Destination, OriginFault};
 use std::sync::Arc;
@@ -102,7 +104,9 @@ impl Passage {
             (0, Slot::Unwatched)
         };
         let endpoint = upstream.endpoints.get(index).ok_or(OriginFault::new(Reason::UpstreamUnreachable))?;
-        endpoint.begin();
+        if !matches!(slot, Slot::Unwatched) {
+            endpoint.begin();
+        }
         self.endpoint = Some(index);
         self.target = slot;
         Ok(index)
@@ -114,18 +118,27 @@ impl Passage {
     }
 
     /// How an attempt went; `took` is the time to the head of its answer, where somebody asked.
-    pub(crate) fn tell(&mut self, outcome: Outcome, took: Option<Duration>, now_ms: u64) {
+    pub(crate) fn tell(&mut self, outcome: Outcome, took: Option<Duration>, worker: &Worker) {
+        let now_ms = worker.deadlines.now_ms();
         let Some(upstream) = self.upstreams.by_index(self.to.upstream) else { return };
         // What fails fast is not fast.
         let took = took.filter(|_| outcome == Outcome::Good);
         if let (Some(took), Some(endpoint)) = (took, self.endpoint()) {
-            endpoint.measured(took);
+            endpoint.measured(took, now_ms);
         }
         upstream.bulkhead.measured(took, now_ms);
         let operation = self.upstreams.circuit(self.to.operation);
-        self.operation = self.operation.tell(operation, upstream, outcome, now_ms);
-        let target = self.endpoint().map(|endpoint| &endpoint.circuit);
-        self.target = self.target.tell(target, upstream, outcome, now_ms);
+        let (operation, opened) = self.operation.tell(operation, upstream, outcome, now_ms);
+        let circuit = self.endpoint().map(|endpoint| &endpoint.circuit);
+        let (target, target_opened) = self.target.tell(circuit, upstream, outcome, now_ms);
+        let named = |target| Event::CircuitOpened { upstream: Arc::clone(&upstream.config.name), target };
+        if opened {
+            (worker.config.events)(named(None));
+        }
+        if target_opened {
+            (worker.config.events)(named(self.endpoint().map(|endpoint| endpoint.target.to_string())));
+        }
+        (self.operation, self.target) = (operation, target);
     }
 
     /// Whether the operation is well enough for another attempt.
@@ -147,6 +160,11 @@ impl Passage {
     }
 
     fn leave_target(&mut self, now_ms: u64) {
+        if matches!(self.target, Slot::Unwatched) {
+            // One target and nobody who compares: nothing was counted.
+            self.endpoint = None;
+            return;
+        }
         if let Some(endpoint) = self.endpoint() {
             endpoint.end();
             self.target.leave(&endpoint.circuit, now_ms);
@@ -172,21 +190,25 @@ impl Drop for Passage {
 }
 
 impl Slot {
-    fn tell(self, circuit: Option<&Circuit>, upstream: &Upstream, outcome: Outcome, now_ms: u64) -> Self {
+    /// Passes it on; whether that opened the circuit.
+    fn tell(self, circuit: Option<&Circuit>, upstream: &Upstream, outcome: Outcome, now_ms: u64) -> (Self, bool) {
         let (entry, now) = match self {
-            Slot::Unwatched => return self,
+            Slot::Unwatched => return (self, false),
             Slot::Open(entry) => (entry, entry),
             // A later attempt, or the rest of an answer: it says something, but it is not the one that tries.
             Slot::Told(entry) => (entry, Entry::Free),
         };
         // Targets are watched with the same rules, also where the breaker is off.
         let rules = upstream.config.circuit_breaker.unwrap_or_default();
-        match (circuit, outcome) {
-            (None, _) => {}
-            (Some(circuit), Outcome::Good) => circuit.succeed(now, now_ms),
+        let opened = match (circuit, outcome) {
+            (None, _) => false,
+            (Some(circuit), Outcome::Good) => {
+                circuit.succeed(now, now_ms);
+                false
+            }
             (Some(circuit), Outcome::Bad) => circuit.fail(now, &rules, now_ms, rand::random()),
-        }
-        Slot::Told(entry)
+        };
+        (Slot::Told(entry), opened)
     }
 
     fn leave(self, circuit: &Circuit, now_ms: u64) {

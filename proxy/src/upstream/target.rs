@@ -46,6 +46,12 @@ pub(crate) enum Host {
     Address(SocketAddr),
 }
 
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.authority.as_bytes()))
+    }
+}
+
 impl Target {
     /// Reads a URL.
     pub fn parse(url: &str) -> Result<Self, TargetError> {

@@ -55,11 +55,23 @@ fn equal_targets_get_equal_shares() {
 #[test]
 fn the_one_with_less_to_do_is_taken() {
     let endpoints = endpoints(2);
-    endpoints[0].measured(Duration::from_millis(10));
-    endpoints[1].measured(Duration::from_millis(30));
+    endpoints[0].measured(Duration::from_millis(10), 0);
+    endpoints[1].measured(Duration::from_millis(30), 0);
     assert_eq!(shares(&endpoints, 0, 1_000), [1_000, 0]);
     (0..4).for_each(|_| endpoints[0].begin());
     assert_eq!(shares(&endpoints, 0, 1_000), [0, 1_000]);
+}
+
+#[test]
+fn who_was_slow_once_is_asked_again() {
+    let endpoints = endpoints(2);
+    endpoints[1].measured(Duration::from_millis(30), 0);
+    let mut asked = Vec::new();
+    for now_s in 1..=10 {
+        endpoints[0].measured(Duration::from_millis(1), now_s * 1_000);
+        asked.push(shares(&endpoints, now_s * 1_000, 100)[1] > 0);
+    }
+    assert!(!asked[0] && asked[9], "{asked:?}");
 }
 
 #[test]

@@ -26,10 +26,15 @@ fn f26_opens_after_failures_in_a_row_and_a_success_between_them_counts() {
     let circuit = Circuit::default();
     for outcome in [false, false, true, false, false] {
         let entry = circuit.enter(0, WHOLE).unwrap();
-        if outcome { circuit.succeed(entry, 0) } else { circuit.fail(entry, &RULES, 0, 0) }
+        if outcome {
+            circuit.succeed(entry, 0);
+        } else {
+            assert!(!circuit.fail(entry, &RULES, 0, 0));
+        }
     }
     assert!(circuit.is_closed());
-    circuit.fail(Entry::Free, &RULES, 0, 0);
+    assert!(circuit.fail(Entry::Free, &RULES, 0, 0), "told once");
+    assert!(!circuit.fail(Entry::Free, &RULES, 0, 0));
     assert_eq!(circuit.enter(1, WHOLE), Err(Closed::ForMs(9_999)));
 }
 
