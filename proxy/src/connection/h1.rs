@@ -144,6 +144,9 @@ impl<H: Handler, T: Transport> Http1<H, T> {
         };
         let refused = arrived.received.is_err();
         let Some(response) = self.decide(rules, arrived, refused).await else { return Next::Gone };
+        if self.inlet.broke_off() {
+            return Next::Gone;
+        }
         let reusable = std::future::poll_fn(|cx| Poll::Ready(self.inlet.settle(cx))).await;
         let last = !wants_more
             || reusable == Reusable::No

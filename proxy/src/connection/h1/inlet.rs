@@ -164,6 +164,12 @@ impl<T: Transport> Inlet<T> {
         }
     }
 
+    /// Whether the client ended in the middle of its body. It is gone, even if half of its connection is there: what is
+    /// recorded of its request is that it left, so no answer is sent.
+    pub(super) fn broke_off(&self) -> bool {
+        matches!(self.lock().content, Content::Broken(BodyFault::Aborted))
+    }
+
     /// Nothing that comes in is read as anything any more.
     pub(super) fn end(&self) {
         let mut state = self.lock();
