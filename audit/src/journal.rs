@@ -4,13 +4,14 @@
 use crate::disk::{Disk, SystemDisk};
 use crate::error::{AuditError, AuditFault, Refusal};
 use crate::keeper::{self, Keeper, Progress};
+use crate::lane::{Lane, Relay, Slot};
 use crate::layout::Layout;
-use crate::queue::{JournalState, Shared, Slot};
+use crate::queue::{JournalState, Shared};
 use crate::record::{Happening, NoteKind};
 use crate::recovery::{self, Cut, Recovered};
 use crate::signer::{Signer, VerifyingKey};
 use crate::text::hex;
-use crate::ticket::{Lane, Relay, Ticket};
+use crate::ticket::Ticket;
 use crate::writer::{self, Appender};
 use parking_lot::{Condvar, Mutex};
 use portcullis_decision::{Clock, Facts};
@@ -41,7 +42,7 @@ pub struct JournalConfig {
 #[derive(Clone)]
 pub struct Journal {
     owner: Arc<Owner>,
-    lane: Option<Arc<Lane>>,
+    lane: Arc<Lane>,
 }
 
 /// Closes the log when the last handle goes.
@@ -51,6 +52,7 @@ struct Owner {
     ended: Arc<Ended>,
     verifying: VerifyingKey,
     directory: PathBuf,
+    clock: Arc<dyn Clock>,
 }
 
 impl Drop for Owner {
@@ -91,21 +93,28 @@ pub(crate) fn open_on(config: JournalConfig, disk: Arc<dyn Disk>) -> Result<Jour
         backlog: Vec::new(),
     };
     keeper.seal(&complete)?;
-    let mut appender = Appender::new(layout, disk, (config.clock, origin), frontier, segment);
+    let mut appender = Appender::new(layout, disk, (Arc::clone(&config.clock), origin), frontier, segment);
     note_start(&mut appender, cut.as_ref(), fresh)?;
     appender.sync()?;
     keeper.seal(&std::mem::take(&mut appender.full))?;
     keeper.sign(&appender.frontier)?;
     let progress = Progress::new(appender.frontier.clone(), Arc::clone(&appender.segment.file));
-    let shared = Shared::new(config.queue_max, progress);
+    let shared = Shared::new(verifying.name(), config.queue_max, progress);
     let ended = Arc::new(Ended::default());
     let lock = Arc::new(lock);
     let writer = spawn("audit-writer", &shared, (&ended, &lock), move |shared| writer::run(appender, shared))?;
     let started = spawn("audit-keeper", &shared, (&ended, &lock), move |shared| keeper::run(keeper, shared));
     let keeper = started.inspect_err(|_| shared.fail("the keeper could not be started"))?;
-    let owner =
-        Owner { shared, threads: Mutex::new(vec![writer, keeper]), ended, verifying, directory: config.directory };
-    Ok(Journal { owner: Arc::new(owner), lane: None })
+    let owner = Owner {
+        shared,
+        threads: Mutex::new(vec![writer, keeper]),
+        ended,
+        verifying,
+        directory: config.directory,
+        clock: config.clock,
+    };
+    let lane = Lane::new(Arc::clone(&owner.shared));
+    Ok(Journal { owner: Arc::new(owner), lane })
 }
 
 fn note_start(appender: &mut Appender, cut: Option<&Cut>, fresh: bool) -> Result<(), AuditError> {
@@ -116,11 +125,11 @@ fn note_start(appender: &mut Appender, cut: Option<&Cut>, fresh: bool) -> Result
             .with("file", file)
             .with("leaf", hex(&cut.leaf))
             .with("offset", cut.offset);
-        appender.note(NoteKind::TornTail, &facts, None)?;
+        appender.note(NoteKind::TornTail, &facts)?;
     }
     let facts =
         Facts::none().with("log", if fresh { "new" } else { "continued" }).with("version", env!("CARGO_PKG_VERSION"));
-    appender.note(NoteKind::Started, &facts, None)
+    appender.note(NoteKind::Started, &facts)
 }
 
 /// Starts a thread; if it ends by a panic the log is unwritable (fault F37).
@@ -164,19 +173,19 @@ fn spawn(
 impl Journal {
     /// A handle for one core, with the relay that its runtime polls beside the requests.
     pub fn per_core(&self) -> (Journal, Relay) {
-        let lane = Arc::new(Lane::default());
-        let journal = Journal { owner: Arc::clone(&self.owner), lane: Some(Arc::clone(&lane)) };
-        (journal, Relay { lane, shared: Arc::clone(&self.owner.shared) })
+        let lane = Lane::new(Arc::clone(&self.owner.shared));
+        (Journal { owner: Arc::clone(&self.owner), lane: Arc::clone(&lane) }, Relay::new(lane))
     }
 
     /// Reserves the place for one record. One atomic operation.
     pub fn reserve(&self) -> Result<Slot, Refusal> {
-        self.owner.shared.reserve(self.lane.clone())
+        self.owner.shared.reserve(&self.lane)
     }
 
     /// Writes down what happens to the process. The answer resolves as a record's does.
+    #[expect(clippy::needless_pass_by_value, reason = "a note is handed over once")]
     pub fn note(&self, happening: Happening, facts: Facts) -> Result<Ticket, Refusal> {
-        Ok(self.reserve()?.note(happening, facts))
+        Ok(self.reserve()?.note(happening, self.owner.clock.wall(), &facts))
     }
 
     /// Whether records are taken.

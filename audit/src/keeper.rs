@@ -34,6 +34,8 @@ pub(crate) struct Complete {
     /// The first of them.
     pub(crate) first: u64,
     pub(crate) leaves: Vec<Hash>,
+    /// The root over them.
+    pub(crate) root: Hash,
     /// The journal file.
     pub(crate) file: Arc<File>,
     /// Where their frames are.
@@ -75,14 +77,11 @@ impl Progress {
         }
     }
 
-    pub(crate) fn wrote(&mut self, frontier: &Frontier) {
+    /// The log is `frontier` now, its newest records are in `current`, and bundles were completed.
+    pub(crate) fn wrote(&mut self, frontier: &Frontier, current: &Arc<File>, complete: &mut Vec<Complete>) {
         self.frontier.copy_from(frontier);
-        self.dirty = true;
-    }
-
-    pub(crate) fn completed(&mut self, complete: Complete, current: &Arc<File>) {
-        self.complete.push(complete);
-        self.unsealed = self.unsealed.saturating_add(1);
+        self.unsealed = self.unsealed.saturating_add(complete.len());
+        self.complete.append(complete);
         if !Arc::ptr_eq(&self.current, current) {
             self.current = Arc::clone(current);
             self.created = true;
@@ -251,7 +250,7 @@ impl Keeper {
                 let file = self.layout.segment(segment_of(one.first));
                 return Err(AuditError::Layout { file, problem: "does not follow the last bundle" });
             }
-            for tile in self.tower.add_bundle(&one.leaves) {
+            for tile in self.tower.add_bundle(&one.leaves, one.root) {
                 self.put(&self.layout.hash_tile(tile.level, tile.number), &tile.bytes, &mut directories)?;
             }
         }

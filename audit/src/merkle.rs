@@ -2,6 +2,7 @@
 //! The Merkle tree of RFC 6962 section 2.1 (row TL-1), kept as the roots of its perfect subtrees, so that appending and
 //! the root need no more than 64 hashes whatever the size.
 
+use crate::layout::TILE_WIDTH;
 use aws_lc_rs::digest::{Context, SHA256, digest};
 
 /// A SHA-256 value.
@@ -84,18 +85,24 @@ impl Frontier {
         self.size
     }
 
-    /// One more leaf.
-    pub fn append(&mut self, leaf: Hash) {
+    /// One more leaf. Answers with the root over the last [`TILE_WIDTH`] leaves when it completes as many.
+    pub fn append(&mut self, leaf: Hash) -> Option<Hash> {
         let mut hash = leaf;
-        let mut rest = self.size;
+        let mut bundle = None;
+        let (mut rest, mut width) = (self.size, 1);
         while rest & 1 == 1 {
             if let Some(left) = self.peaks.pop() {
                 hash = node_hash(&left, &hash);
             }
             rest >>= 1;
+            width <<= 1;
+            if width == TILE_WIDTH {
+                bundle = Some(hash);
+            }
         }
         self.peaks.push(hash);
         self.size = self.size.saturating_add(1);
+        bundle
     }
 
     /// The root of the tree as it is.

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The way of a record from a request to the writer, and of the writer's word back.
+//! What requests, writer and keeper share: whether records are taken, how many are out, and who has some for the writer.
 //!
-//! A [`Slot`] is reserved when a request begins, so that recording it later cannot fail for want of room. Submitting
-//! turns the slot into a job of the one queue; the writer takes all jobs at once, writes them with one `write(2)` and
-//! resolves their tickets.
+//! A [`Slot`](crate::lane::Slot) is reserved when a request begins, so that recording it later cannot fail for want of
+//! room. Its record gathers with others in a [`Lane`]; the first of them announces the lane here. The writer takes all
+//! lanes at once, writes what they have with one `write(2)` and resolves the tickets.
 
 use crate::error::{AuditFault, Refusal};
 use crate::keeper::Progress;
-use crate::record::Happening;
-use crate::ticket::{Lane, Pending, Ticket};
+use crate::lane::{Batch, Entries, Lane, Slot};
 use parking_lot::{Condvar, Mutex};
-use portcullis_decision::Facts;
-use portcullis_decision::record::Record;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -37,6 +34,8 @@ const CLOSED: u8 = 4;
 
 /// What requests, writer and keeper share.
 pub(crate) struct Shared {
+    /// The log's name.
+    node: Box<str>,
     state: AtomicU8,
     /// Slots reserved and records not yet resolved.
     taken: AtomicUsize,
@@ -54,7 +53,8 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    jobs: Vec<Job>,
+    /// Lanes that have records, each once.
+    lanes: Vec<Arc<Lane>>,
     writer_sleeps: bool,
     phase: Phase,
 }
@@ -79,24 +79,10 @@ impl Queue {
     }
 }
 
-/// A record on its way to the log.
-pub(crate) struct Job {
-    pub(crate) entry: Entry,
-    pub(crate) pending: Pending,
-}
-
-/// What a job has to write.
-pub(crate) enum Entry {
-    /// A finished request.
-    Record(Box<Record>),
-    /// Something that happened to the process.
-    Note(Happening, Facts),
-}
-
 /// What the writer finds when it looks for work.
 pub(crate) enum Work {
-    /// Jobs, in the vector it handed in.
-    Jobs,
+    /// Records.
+    Records,
     /// None came in time.
     Idle,
     /// None will come.
@@ -104,8 +90,9 @@ pub(crate) enum Work {
 }
 
 impl Shared {
-    pub(crate) fn new(queue_max: usize, progress: Progress) -> Arc<Self> {
+    pub(crate) fn new(node: &str, queue_max: usize, progress: Progress) -> Arc<Self> {
         Arc::new(Self {
+            node: Box::from(node),
             state: AtomicU8::new(WRITING),
             taken: AtomicUsize::new(0),
             queue_max,
@@ -116,6 +103,11 @@ impl Shared {
             sealed: Condvar::new(),
             failure: Mutex::new(None),
         })
+    }
+
+    /// The log's name.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
     }
 
     pub(crate) fn state(&self) -> JournalState {
@@ -135,7 +127,7 @@ impl Shared {
         self.state.load(Ordering::Acquire) == DEAD
     }
 
-    pub(crate) fn reserve(self: &Arc<Self>, lane: Option<Arc<Lane>>) -> Result<Slot, Refusal> {
+    pub(crate) fn reserve(&self, lane: &Arc<Lane>) -> Result<Slot, Refusal> {
         match self.state() {
             JournalState::Writing => {}
             JournalState::Unwritable => return Err(Refusal::Unwritable),
@@ -143,41 +135,49 @@ impl Shared {
         }
         let room = |taken: usize| (taken < self.queue_max).then(|| taken.saturating_add(1));
         self.taken.fetch_update(Ordering::AcqRel, Ordering::Relaxed, room).map_err(|_| Refusal::Full)?;
-        Ok(Slot { place: Place { shared: Arc::clone(self) }, lane })
+        Ok(Slot::new(Arc::clone(lane)))
     }
 
-    fn submit(self: &Arc<Self>, job: Job, lane: Option<&Arc<Lane>>) {
-        {
-            let mut queue = self.queue.lock();
-            if queue.phase < Phase::Shut {
-                queue.jobs.push(job);
-                if queue.writer_sleeps && !lane.is_some_and(|lane| lane.will_flush()) {
-                    queue.writer_sleeps = false;
-                    self.filled.notify_one();
-                }
-                return;
-            }
+    /// A lane has records now. False when nothing is taken any more.
+    pub(crate) fn announce(&self, lane: &Arc<Lane>) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.phase == Phase::Shut {
+            return false;
         }
-        // Outside the lock: dropping the job resolves its ticket.
-        drop(job);
+        queue.lanes.push(Arc::clone(lane));
+        if queue.writer_sleeps && !lane.will_flush() {
+            queue.writer_sleeps = false;
+            self.filled.notify_one();
+        }
+        true
+    }
+
+    /// Places in the queue are free again.
+    pub(crate) fn give_back(&self, places: usize) {
+        let before = self.taken.fetch_sub(places, Ordering::AcqRel);
+        if before == places && self.state.load(Ordering::Acquire) == CLOSING {
+            // The writer may be waiting for exactly these.
+            let _queue = self.queue.lock();
+            self.filled.notify_all();
+        }
     }
 
     /// Wakes the writer if it sleeps over a queue that is not empty.
     pub(crate) fn flush(&self) {
         let mut queue = self.queue.lock();
-        if queue.writer_sleeps && !queue.jobs.is_empty() {
+        if queue.writer_sleeps && !queue.lanes.is_empty() {
             queue.writer_sleeps = false;
             self.filled.notify_one();
         }
     }
 
-    /// Swaps all waiting jobs into `jobs` (which must be empty), waiting for some if there are none.
-    pub(crate) fn take(&self, jobs: &mut Vec<Job>, patience: Option<Duration>) -> Work {
+    /// Swaps all lanes with records into `lanes` (which must be empty), waiting for some if there are none.
+    pub(crate) fn take(&self, lanes: &mut Vec<Arc<Lane>>, patience: Option<Duration>) -> Work {
         let mut queue = self.queue.lock();
         loop {
-            if !queue.jobs.is_empty() {
-                std::mem::swap(&mut queue.jobs, jobs);
-                return Work::Jobs;
+            if !queue.lanes.is_empty() {
+                std::mem::swap(&mut queue.lanes, lanes);
+                return Work::Records;
             }
             let outstanding = self.taken.load(Ordering::Acquire) > 0;
             if queue.phase >= Phase::Forced || (queue.phase == Phase::Closing && !outstanding) {
@@ -192,7 +192,7 @@ impl Shared {
                 false
             };
             queue.writer_sleeps = false;
-            if timed_out && queue.jobs.is_empty() {
+            if timed_out && queue.lanes.is_empty() {
                 return Work::Idle;
             }
         }
@@ -249,9 +249,12 @@ impl Shared {
             let mut queue = self.queue.lock();
             queue.advance(Phase::Shut);
             self.filled.notify_all();
-            std::mem::take(&mut queue.jobs)
+            std::mem::take(&mut queue.lanes)
         };
-        drop(waiting);
+        for lane in waiting {
+            // Outside the lock: dropping them resolves their tickets.
+            drop::<Option<Batch>>(lane.take(&mut Entries::default()));
+        }
     }
 
     fn change(&self, from: u8, to: u8) {
@@ -259,58 +262,11 @@ impl Shared {
         let _before = self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    fn fault(&self) -> AuditFault {
+    /// Why a record was not written.
+    pub(crate) fn fault(&self) -> AuditFault {
         match self.state.load(Ordering::Acquire) {
             CLOSING | CLOSED => AuditFault::Closed,
             _ => AuditFault::Unwritable,
         }
-    }
-}
-
-/// One place in the queue, given back when dropped.
-pub(crate) struct Place {
-    shared: Arc<Shared>,
-}
-
-impl Place {
-    /// Why a record that held this place was not written.
-    pub(crate) fn fault(&self) -> AuditFault {
-        self.shared.fault()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let before = self.shared.taken.fetch_sub(1, Ordering::AcqRel);
-        if before == 1 && self.shared.state.load(Ordering::Acquire) == CLOSING {
-            // The writer may be waiting for exactly this place.
-            let _queue = self.shared.queue.lock();
-            self.shared.filled.notify_all();
-        }
-    }
-}
-
-/// A reserved place for one record. Dropping it unused gives it back.
-#[must_use = "a slot that is dropped records nothing"]
-pub struct Slot {
-    place: Place,
-    lane: Option<Arc<Lane>>,
-}
-
-impl Slot {
-    /// Hands the record to the writer. Never fails and never blocks: what goes wrong is told by the ticket.
-    pub fn submit(self, record: Record) -> Ticket {
-        let shared = Arc::clone(&self.place.shared);
-        let (pending, ticket) = Pending::new(self.place, self.lane.clone());
-        shared.submit(Job { entry: Entry::Record(Box::new(record)), pending }, self.lane.as_ref());
-        ticket
-    }
-
-    /// Hands over a note instead of a record.
-    pub fn note(self, happening: Happening, facts: Facts) -> Ticket {
-        let shared = Arc::clone(&self.place.shared);
-        let (pending, ticket) = Pending::new(self.place, self.lane.clone());
-        shared.submit(Job { entry: Entry::Note(happening, facts), pending }, self.lane.as_ref());
-        ticket
     }
 }

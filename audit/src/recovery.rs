@@ -9,7 +9,7 @@ use crate::keeper::Complete;
 use crate::layout::{
     Layout, SEGMENT_LEN, SEGMENT_RECORDS, TILE_LEN, TILE_WIDTH, make_directory, segment_of, sync_directory, write_whole,
 };
-use crate::merkle::{Frontier, Hash};
+use crate::merkle::{Frontier, Hash, perfect_root};
 use crate::note::NOTE_BYTES_MAX;
 use crate::signer::Signer;
 use crate::tiles::{HashReader, Tower};
@@ -212,9 +212,11 @@ fn take_segment(
         if bundle_first >= sealed {
             let start = bundle.first().map_or(0, |frame| frame.offset);
             let end = bundle.last().map_or(0, |frame| frame.entry.end);
+            let leaves: Vec<Hash> = bundle.iter().map(|frame| frame.leaf).collect();
             files.complete.push(Complete {
                 first: bundle_first,
-                leaves: bundle.iter().map(|frame| frame.leaf).collect(),
+                root: perfect_root(&leaves),
+                leaves,
                 file: Arc::clone(&file),
                 bytes: u64::try_from(start).unwrap_or(0)..u64::try_from(end).unwrap_or(0),
             });

@@ -52,12 +52,11 @@ impl Tower {
         self.bundles
     }
 
-    /// Adds the leaves of one more bundle and answers with the tiles that are complete now, lowest first.
-    pub(crate) fn add_bundle(&mut self, leaves: &[Hash]) -> Vec<Tile> {
+    /// Adds the leaves of one more bundle with the root over them, and answers with the tiles that are complete now, lowest first.
+    pub(crate) fn add_bundle(&mut self, leaves: &[Hash], mut root: Hash) -> Vec<Tile> {
         let mut number = self.bundles;
         self.bundles = self.bundles.saturating_add(1);
         let mut complete = vec![Tile { level: 0, number, bytes: leaves.concat() }];
-        let mut root = perfect_root(leaves);
         for level in 1..LEVELS_MAX {
             let at = usize::try_from(level.saturating_sub(1)).unwrap_or(usize::MAX);
             if self.levels.len() <= at {
@@ -175,7 +174,7 @@ mod tests {
             expected.append(*leaf);
         }
         for bundle in leaves.chunks_exact(256) {
-            for tile in tower.add_bundle(bundle) {
+            for tile in tower.add_bundle(bundle, perfect_root(bundle)) {
                 assert_eq!(tile.bytes.len(), 8192);
                 let path = layout.hash_tile(tile.level, tile.number);
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();

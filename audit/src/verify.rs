@@ -9,7 +9,7 @@ use crate::bundle;
 use crate::checkpoint::Checkpoint;
 use crate::frame::{self, Tail};
 use crate::layout::{Layout, SEGMENT_LEN, TILE_LEN, TILE_WIDTH, segment_of};
-use crate::merkle::{Frontier, Hash, leaf_hash};
+use crate::merkle::{Frontier, Hash, leaf_hash, perfect_root};
 use crate::note::NOTE_BYTES_MAX;
 use crate::record::ENTRY_BYTES_MAX;
 use crate::recovery::read_bounded;
@@ -217,13 +217,15 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// Appends the leaf of record `index`, unless that was done when the file was read before.
-    fn append(&mut self, index: u64, leaf: Hash) -> Result<(), VerifyError> {
+    /// Appends the leaf of record `index`, unless that was done when the file was read before. Answers with the root of
+    /// the bundle it completes.
+    fn append(&mut self, index: u64, leaf: Hash) -> Result<Option<Hash>, VerifyError> {
         if index < self.frontier.size() {
-            return Ok(());
+            return Ok(None);
         }
-        self.frontier.append(leaf);
-        self.compare_roots()
+        let root = self.frontier.append(leaf);
+        self.compare_roots()?;
+        Ok(root)
     }
 
     fn compare_roots(&mut self) -> Result<(), VerifyError> {
@@ -279,16 +281,17 @@ impl<'l> Walk<'l> {
             let offset = entries.get(count).map_or(end, |extra| extra.offset);
             return Err(bad(index, offset, "the bundle does not hold exactly 256 entries"));
         }
+        let mut root = None;
         for (index, leaf) in (first..).zip(&leaves) {
-            self.append(index, *leaf)?;
+            root = self.append(index, *leaf)?.or(root);
         }
-        self.upper_tiles(&leaves);
+        self.upper_tiles(&leaves, root.unwrap_or_else(|| perfect_root(&leaves)));
         Ok(())
     }
 
     /// Compares the tiles above the leaves with what the records make of them.
-    fn upper_tiles(&mut self, leaves: &[Hash]) {
-        for tile in self.tower.add_bundle(leaves).into_iter().filter(|tile| tile.level > 0) {
+    fn upper_tiles(&mut self, leaves: &[Hash], root: Hash) {
+        for tile in self.tower.add_bundle(leaves, root).into_iter().filter(|tile| tile.level > 0) {
             let file = self.layout.hash_tile(tile.level, tile.number);
             if read_bounded(&file, tile.bytes.len()).ok().is_none_or(|stored| stored != tile.bytes) {
                 let problem = "its hashes are not those of the tiles below";
@@ -319,7 +322,7 @@ impl<'l> Walk<'l> {
                 let done = usize::try_from(self.tower.bundles().saturating_sub(first / TILE_WIDTH)).unwrap_or(0);
                 for bundle in segment.frames.chunks(TILE_LEN).skip(done) {
                     let leaves: Vec<Hash> = bundle.iter().map(|f| f.leaf).collect();
-                    drop(self.tower.add_bundle(&leaves));
+                    drop(self.tower.add_bundle(&leaves, perfect_root(&leaves)));
                 }
                 Ok(true)
             }

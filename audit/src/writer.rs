@@ -9,12 +9,12 @@ use crate::disk::Disk;
 use crate::error::AuditError;
 use crate::frame;
 use crate::keeper::Complete;
+use crate::lane::{Answer, Batch, Entries, Unnumbered};
 use crate::layout::{Layout, SEGMENT_RECORDS, TILE_LEN, TILE_WIDTH, create_for_append};
 use crate::merkle::{Frontier, Hash};
-use crate::queue::{Entry, Job, Shared, Work};
-use crate::record::{NoteKind, push_note, push_record};
+use crate::queue::{Shared, Work};
+use crate::record::{NoteKind, push_note};
 use crate::text::push_decimal;
-use crate::ticket::{Pending, Wakes};
 use portcullis_decision::{Clock, Facts};
 use std::fs::File;
 use std::path::Path;
@@ -27,6 +27,8 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 const BATCH_BYTES: usize = 1 << 20;
 /// The writer waits for the keeper when this many bundles wait to be written.
 pub(crate) const UNSEALED_MAX: usize = 256;
+/// At most this many emptied buffers are kept for the lanes.
+const SPARES_MAX: usize = 64;
 
 /// The journal file that is being written.
 pub(crate) struct OpenSegment {
@@ -54,6 +56,18 @@ impl OpenSegment {
         let length = u64::try_from(head.len()).unwrap_or(0);
         Ok(Self { first, file: Arc::new(file), length, bundle_from: length, leaves: Vec::with_capacity(TILE_LEN) })
     }
+
+    /// Adds a record that was written, whose frame ends `length` bytes into the file; answers with the bundle it completes.
+    fn add(&mut self, leaf: Hash, length: u64, frontier: &mut Frontier) -> Option<Complete> {
+        self.length = length;
+        self.leaves.push(leaf);
+        let root = frontier.append(leaf)?;
+        let first = frontier.size().saturating_sub(TILE_WIDTH);
+        let leaves = std::mem::replace(&mut self.leaves, Vec::with_capacity(TILE_LEN));
+        let bytes = self.bundle_from..length;
+        self.bundle_from = length;
+        Some(Complete { first, leaves, root, file: Arc::clone(&self.file), bytes })
+    }
 }
 
 /// Appends records to the journal and keeps the tree.
@@ -64,37 +78,38 @@ pub(crate) struct Appender {
     pub(crate) origin: String,
     pub(crate) frontier: Frontier,
     pub(crate) segment: OpenSegment,
-    /// Full bundles that nobody was told of yet: there is no keeper while the log is being opened.
+    /// Full bundles that nobody was told of yet.
     pub(crate) full: Vec<Complete>,
     staged: Staged,
-    /// The entry that is being staged, before it has its number.
-    entry: Vec<u8>,
 }
 
 /// A batch that is encoded but not written.
 #[derive(Default)]
 struct Staged {
     bytes: Vec<u8>,
-    leaves: Vec<Hash>,
-    tickets: Vec<(Pending, u64)>,
+    /// The leaf of each entry, and where its frame ends in `bytes`.
+    leaves: Vec<(Hash, u64)>,
+    /// Whose records these are, with the index of the first of each.
+    answers: Vec<(Answer, u64)>,
 }
 
 impl Staged {
-    /// Appends the frame of an entry, whose number `index` goes to `seq_at`.
-    fn push(&mut self, entry: &[u8], seq_at: usize, index: u64) -> Result<Hash, frame::TooLong> {
+    /// Appends the frame of an entry that becomes record `index`.
+    fn push(&mut self, entry: Unnumbered<'_>, index: u64) -> Result<(), frame::TooLong> {
         let start = frame::begin(&mut self.bytes);
-        let (before, after) = entry.split_at_checked(seq_at).unwrap_or((entry, &[]));
-        self.bytes.extend_from_slice(before);
+        self.bytes.extend_from_slice(entry.before);
         push_decimal(&mut self.bytes, index);
-        self.bytes.extend_from_slice(after);
-        frame::finish(&mut self.bytes, start, index).inspect_err(|_| self.bytes.truncate(start))
+        self.bytes.extend_from_slice(entry.after);
+        let leaf = frame::finish(&mut self.bytes, start, index).inspect_err(|_| self.bytes.truncate(start))?;
+        self.leaves.push((leaf, u64::try_from(self.bytes.len()).unwrap_or(u64::MAX)));
+        Ok(())
     }
 
     fn clear(&mut self) {
         self.bytes.clear();
         self.leaves.clear();
         // Unresolved tickets resolve with an error here.
-        self.tickets.clear();
+        self.answers.clear();
     }
 }
 
@@ -106,17 +121,7 @@ impl Appender {
         frontier: Frontier,
         segment: OpenSegment,
     ) -> Self {
-        Self {
-            layout,
-            disk,
-            clock,
-            origin,
-            frontier,
-            segment,
-            full: Vec::new(),
-            staged: Staged::default(),
-            entry: Vec::new(),
-        }
+        Self { layout, disk, clock, origin, frontier, segment, full: Vec::new(), staged: Staged::default() }
     }
 
     /// Makes everything written so far durable.
@@ -131,95 +136,63 @@ impl Appender {
         self.frontier.size().saturating_add(staged)
     }
 
-    fn is_bundle_full(&self) -> bool {
-        self.segment.leaves.len().saturating_add(self.staged.leaves.len()) >= TILE_LEN
+    /// Whether what is staged must be written before anything is added: it is large, or its journal file is full.
+    fn is_due(&self) -> bool {
+        let full = self.next_index().is_multiple_of(SEGMENT_RECORDS) && !self.staged.leaves.is_empty();
+        full || self.staged.bytes.len() >= BATCH_BYTES
     }
 
-    /// Encodes one entry behind those that are staged; `write` answers with the place of its number.
-    fn stage(&mut self, write: impl FnOnce(&mut Vec<u8>, &str) -> usize) -> u64 {
+    /// Encodes one entry behind those that are staged.
+    fn stage(&mut self, entry: Unnumbered<'_>) {
         let index = self.next_index();
-        self.entry.clear();
-        let seq_at = write(&mut self.entry, &self.origin);
-        let leaf = self.staged.push(&self.entry, seq_at, index).unwrap_or_else(|frame::TooLong| {
+        if self.staged.push(entry, index).is_err() {
             // Row TL-8: cannot happen with the limits of `record`; if it does, the fact itself is kept.
-            self.entry.clear();
-            let now = self.clock.wall();
-            let seq_at = push_note(&mut self.entry, NoteKind::Oversized, &self.origin, now, &Facts::none());
-            self.staged.push(&self.entry, seq_at, index).unwrap_or_default()
-        });
-        self.staged.leaves.push(leaf);
-        index
+            self.stage_note(NoteKind::Oversized, &Facts::none());
+        }
     }
 
-    /// Stages a note of the log about itself, in a new bundle if the present one is full.
-    pub(crate) fn note(&mut self, kind: NoteKind, facts: &Facts, shared: Option<&Shared>) -> Result<(), AuditError> {
-        self.finish_bundle_if_full(shared, &mut Wakes::default())?;
-        let at = self.clock.wall();
-        self.stage(|out, node| push_note(out, kind, node, at, facts));
-        self.write(shared, &mut Wakes::default())
+    fn stage_note(&mut self, kind: NoteKind, facts: &Facts) {
+        let mut note = Vec::new();
+        let seq_at = push_note(&mut note, kind, &self.origin, self.clock.wall(), facts);
+        let (before, after) = note.split_at_checked(seq_at).unwrap_or_default();
+        let index = self.next_index();
+        // A note is short: its text is ours and its facts are cut.
+        let _fits = self.staged.push(Unnumbered { before, after }, index);
     }
 
-    /// Writes what is staged, resolves its tickets and tells the keeper.
-    fn write(&mut self, shared: Option<&Shared>, wakes: &mut Wakes) -> Result<(), AuditError> {
+    /// Writes a note of the log about itself.
+    pub(crate) fn note(&mut self, kind: NoteKind, facts: &Facts) -> Result<(), AuditError> {
+        self.stage_note(kind, facts);
+        self.write()
+    }
+
+    /// Writes what is staged and resolves its tickets. The journal file goes on in a new one when it is full.
+    fn write(&mut self) -> Result<(), AuditError> {
         if self.staged.leaves.is_empty() {
             return Ok(());
         }
-        let path = || self.layout.segment(self.segment.first);
-        self.disk.append(&self.segment.file, &self.staged.bytes).map_err(|source| AuditError::Io {
-            action: "write",
-            path: path(),
-            source,
-        })?;
-        let written = u64::try_from(self.staged.bytes.len()).unwrap_or(u64::MAX);
-        self.segment.length = self.segment.length.saturating_add(written);
-        for leaf in self.staged.leaves.drain(..) {
-            self.frontier.append(leaf);
-            self.segment.leaves.push(leaf);
+        let size = self.frontier.size();
+        if size.is_multiple_of(SEGMENT_RECORDS) && size != self.segment.first {
+            self.segment = OpenSegment::create(&*self.disk, &self.layout, size)?;
+        }
+        if let Err(source) = self.disk.append(&self.segment.file, &self.staged.bytes) {
+            return Err(AuditError::io("write", &self.layout.segment(self.segment.first))(source));
+        }
+        for (answer, first) in self.staged.answers.drain(..) {
+            answer.all_written(first);
+        }
+        let start = self.segment.length;
+        for (leaf, end) in self.staged.leaves.drain(..) {
+            self.full.extend(self.segment.add(leaf, start.saturating_add(end), &mut self.frontier));
         }
         self.staged.bytes.clear();
-        for (pending, index) in self.staged.tickets.drain(..) {
-            pending.written(index, wakes);
-        }
-        wakes.send();
-        if let Some(shared) = shared {
-            let mut progress = shared.progress.lock();
-            progress.wrote(&self.frontier);
-            if progress.take_keeper_idle() {
-                shared.progressed.notify_one();
-            }
-        }
         Ok(())
     }
 
-    /// Hands the records of a full bundle to the keeper; every few bundles a new journal file begins.
-    fn finish_bundle_if_full(&mut self, shared: Option<&Shared>, wakes: &mut Wakes) -> Result<(), AuditError> {
-        if !self.is_bundle_full() {
-            return Ok(());
-        }
-        self.write(shared, wakes)?;
-        let size = self.frontier.size();
-        let next = if size.is_multiple_of(SEGMENT_RECORDS) {
-            Some(OpenSegment::create(&*self.disk, &self.layout, size)?)
-        } else {
-            None
-        };
-        let leaves = std::mem::replace(&mut self.segment.leaves, Vec::with_capacity(TILE_LEN));
-        let complete = Complete {
-            first: size.saturating_sub(TILE_WIDTH),
-            leaves,
-            file: Arc::clone(&self.segment.file),
-            bytes: self.segment.bundle_from..self.segment.length,
-        };
-        self.segment.bundle_from = self.segment.length;
-        if let Some(next) = next {
-            self.segment = next;
-        }
-        let Some(shared) = shared else {
-            self.full.push(complete);
-            return Ok(());
-        };
+    /// Tells the keeper what was written, and waits for it when it is too far behind.
+    fn report(&mut self, shared: &Shared) {
         let mut progress = shared.progress.lock();
-        progress.completed(complete, &self.segment.file);
+        progress.wrote(&self.frontier, &self.segment.file, &mut self.full);
         if progress.take_keeper_idle() {
             shared.progressed.notify_one();
         }
@@ -227,28 +200,33 @@ impl Appender {
             shared.progressed.notify_one();
             shared.sealed.wait_for(&mut progress, RETRY_EVERY);
         }
-        Ok(())
     }
 
-    fn append(&mut self, jobs: &mut Vec<Job>, shared: &Shared, wakes: &mut Wakes) -> Result<(), AuditError> {
-        for job in jobs.drain(..) {
-            if self.is_bundle_full() {
-                self.finish_bundle_if_full(Some(shared), wakes)?;
-            }
-            let Job { entry, pending } = job;
-            let index = match entry {
-                Entry::Record(record) => self.stage(|out, node| push_record(out, &record, node)),
-                Entry::Note(happening, facts) => {
-                    let at = self.clock.wall();
-                    self.stage(|out, node| push_note(out, NoteKind::Of(happening), node, at, &facts))
+    /// Writes the records of all batches, leaving their memory in `spares`.
+    fn append(
+        &mut self,
+        batches: &mut Vec<Batch>,
+        spares: &mut Vec<Entries>,
+        shared: &Shared,
+    ) -> Result<(), AuditError> {
+        for Batch { mut entries, mut answer } in batches.drain(..) {
+            let first = self.next_index();
+            for (count, entry) in entries.iter().enumerate() {
+                if self.is_due() {
+                    self.write()?;
+                    answer.written(first, count);
+                    self.report(shared);
                 }
-            };
-            self.staged.tickets.push((pending, index));
-            if self.staged.bytes.len() >= BATCH_BYTES {
-                self.write(Some(shared), wakes)?;
+                self.stage(entry);
             }
+            self.staged.answers.push((answer, first));
+            entries.clear();
+            spares.push(entries);
         }
-        self.write(Some(shared), wakes)
+        spares.truncate(SPARES_MAX);
+        self.write()?;
+        self.report(shared);
+        Ok(())
     }
 
     /// After a full disk: cuts off what was half written and says in the log what happened.
@@ -256,33 +234,36 @@ impl Appender {
         self.staged.clear();
         let path = self.layout.segment(self.segment.first);
         self.segment.file.set_len(self.segment.length).map_err(AuditError::io("cut", &path))?;
-        self.note(NoteKind::Resumed, &Facts::none().with("refused", lost), Some(shared))
+        self.note(NoteKind::Resumed, &Facts::none().with("refused", lost))?;
+        self.report(shared);
+        Ok(())
     }
 }
 
 /// The writer thread.
 pub(crate) fn run(mut appender: Appender, shared: &Shared) {
-    let mut jobs = Vec::new();
-    let mut wakes = Wakes::default();
+    let (mut lanes, mut batches, mut spares) = (Vec::new(), Vec::new(), Vec::new());
     // While the disk is full: how many records were refused since.
     let mut refused: Option<u64> = None;
     loop {
-        let work = shared.take(&mut jobs, refused.map(|_| RETRY_EVERY));
+        let work = shared.take(&mut lanes, refused.map(|_| RETRY_EVERY));
+        // All at once: from here on what goes wrong resolves their tickets.
+        batches.extend(lanes.drain(..).filter_map(|lane| lane.take(&mut spares.pop().unwrap_or_default())));
         if shared.is_dead() {
-            jobs.clear();
+            batches.clear();
             shared.shut();
             return;
         }
         let outcome = match (work, refused) {
             (Work::Finished, _) => break,
-            (Work::Jobs, Some(count)) => {
-                refused = Some(count.saturating_add(u64::try_from(jobs.len()).unwrap_or(0)));
-                jobs.clear();
+            (Work::Records, Some(count)) => {
+                refused = Some(count.saturating_add(waiting(&batches)));
+                batches.clear();
                 Ok(())
             }
-            (Work::Jobs, None) => {
-                let expected = appender.frontier.size().saturating_add(u64::try_from(jobs.len()).unwrap_or(0));
-                let outcome = appender.append(&mut jobs, shared, &mut wakes);
+            (Work::Records, None) => {
+                let expected = appender.frontier.size().saturating_add(waiting(&batches));
+                let outcome = appender.append(&mut batches, &mut spares, shared);
                 outcome.map_err(|e| (e, expected.saturating_sub(appender.frontier.size())))
             }
             (Work::Idle, Some(count)) => appender.recover_room(count, shared).map_err(|e| (e, count)).map(|()| {
@@ -298,7 +279,7 @@ pub(crate) fn run(mut appender: Appender, shared: &Shared) {
             }
             shared.pause(&error.to_string());
             refused = Some(count);
-            jobs.clear();
+            batches.clear();
             appender.staged.clear();
         }
     }
@@ -308,6 +289,12 @@ pub(crate) fn run(mut appender: Appender, shared: &Shared) {
     }
     shared.progress.lock().writer_done();
     shared.progressed.notify_all();
+}
+
+/// Records in these batches that wait to be written.
+fn waiting(batches: &[Batch]) -> u64 {
+    let records: usize = batches.iter().map(|batch| batch.answer.waiting()).fold(0, usize::saturating_add);
+    u64::try_from(records).unwrap_or(u64::MAX)
 }
 
 /// Opens an existing journal file for appending after cutting it to `length` bytes.
