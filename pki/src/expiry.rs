@@ -84,11 +84,11 @@ mod tests {
             [before(31), before(30), before(8), before(7), before(2), before(1), before(0)],
             [Due::Later, Due::Days30, Due::Days30, Due::Days7, Due::Days7, Due::Day1, Due::Ended]
         );
-        assert_eq!(ends.tell(at - DAY * 6), "the certificate `edge.pem` ends in 6 days");
-        assert_eq!(ends.tell(at - DAY / 2), "the certificate `edge.pem` ends in 12 hours");
+        assert_eq!(ends.tell(at.saturating_sub(DAY * 6)), "the certificate `edge.pem` ends in 6 days");
+        assert_eq!(ends.tell(at.saturating_sub(DAY / 2)), "the certificate `edge.pem` ends in 12 hours");
         assert_eq!(ends.tell(at), "the certificate `edge.pem` has ended");
         let list = Ends { what: What::Revocations, ..ends };
-        assert_eq!(list.due(at - DAY * 2), Due::Later);
+        assert_eq!(list.due(at.saturating_sub(DAY * 2)), Due::Later);
         assert_eq!(list.due(at), Due::Ended);
     }
 }

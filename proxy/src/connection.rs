@@ -8,7 +8,8 @@ pub(crate) use h1::InletBody;
 
 use crate::body::RequestBody;
 use crate::caps::Admitted;
-use crate::stream::{ClientStream, Pace, Patience, Transport};
+use crate::stream::{ClientStream, Pace, Patience, Socket, Transport};
+use crate::tls;
 use crate::worker::Worker;
 use bytes::Bytes;
 use http::Response;
@@ -72,8 +73,28 @@ pub(crate) fn open<H: Handler>(
     // Answers are small and complete; waiting to fill a segment only adds latency. Without it they are still right.
     let _ = socket.set_nodelay(true);
     let Ok(local) = socket.local_addr() else { return };
-    let link = Link::new(worker, Connection { peer, local }, admitted);
-    worker.client_tasks.spawn(serve(link, handler.clone(), socket));
+    let bounds = &worker.config.connections;
+    let patience = Patience { idle: bounds.idle, head: worker.config.head.timeout, write_stall: bounds.write_stall };
+    let pace = Arc::new(Pace::new(worker.deadlines.register(), patience));
+    let socket = Socket::new(socket, Arc::clone(&pace));
+    let ends = Connection { peer, local, tls: None };
+    match &worker.config.tls {
+        None => {
+            let link = Link::new(worker, ends, pace, admitted);
+            worker.client_tasks.spawn(serve(link, handler.clone(), socket));
+        }
+        Some(tls) => {
+            let (tls, worker, handler) = (Arc::clone(tls), Arc::clone(worker), handler.clone());
+            Arc::clone(&worker).client_tasks.spawn(async move {
+                // On the heap while it lasts: a connection does not carry the room for it to its end.
+                let shaken = Box::pin(tls::accept(&tls, &worker, socket, ends.local.ip())).await;
+                let Some((stream, handshake)) = shaken else { return };
+                pace.begin();
+                let ends = Connection { tls: Some(Arc::new(handshake)), ..ends };
+                serve(Link::new(&worker, ends, pace, admitted), handler, stream).await;
+            });
+        }
+    }
 }
 
 /// Serves over whatever carries the bytes.
@@ -83,14 +104,11 @@ async fn serve<H: Handler, T: Transport>(link: Arc<Link>, handler: H, transport:
 }
 
 impl Link {
-    fn new(worker: &Arc<Worker>, ends: Connection, admitted: Admitted) -> Arc<Self> {
-        let bounds = &worker.config.connections;
-        let patience =
-            Patience { idle: bounds.idle, head: worker.config.head.timeout, write_stall: bounds.write_stall };
+    fn new(worker: &Arc<Worker>, ends: Connection, pace: Arc<Pace>, admitted: Admitted) -> Arc<Self> {
         Arc::new(Self {
             worker: Arc::clone(worker),
             ends,
-            pace: Arc::new(Pace::new(worker.deadlines.register(), patience)),
+            pace,
             served: AtomicU32::new(0),
             opened_ms: worker.deadlines.now_ms(),
             _admitted: admitted,

@@ -79,7 +79,7 @@ fn t106_a_server_is_who_its_certificate_says_in_the_one_place_that_counts() {
         ("a wildcard over a constraint", false, under(only("a.internal"), &server(&["*.internal"]))),
     ];
     let name = ServerName::try_from("orders.internal").unwrap();
-    let now = UnixTime::since_unix_epoch(Duration::from_secs(1_795_478_400));
+    let now = UnixTime::since_unix_epoch(Duration::from_hours(498_744));
     for (what, good, chain) in cases {
         let (leaf, rest) = chain.split_first().unwrap();
         let judged = verifier.verify_server_cert(leaf, rest, &name, &[], now);
@@ -103,6 +103,6 @@ fn asvs_12_3_4_a_set_of_authorities_believes_nobody_else() {
     let public = authority("a public authority");
     let leaf = server(&["orders.internal"]).signed_by(&KeyPair::generate().unwrap(), &public).unwrap();
     let name = ServerName::try_from("orders.internal").unwrap();
-    let now = UnixTime::since_unix_epoch(Duration::from_secs(1_795_478_400));
+    let now = UnixTime::since_unix_epoch(Duration::from_hours(498_744));
     assert!(verifier.verify_server_cert(leaf.der(), &[public.der().clone()], &name, &[], now).is_err());
 }

@@ -106,7 +106,7 @@ impl<'s> Call<'s> {
     pub(crate) async fn start(self) -> Response<AnswerBody<Steps>> {
         let stand: &'s Stand = self.stand;
         let connection =
-            Connection { peer: "192.0.2.1:4711".parse().unwrap(), local: "192.0.2.2:443".parse().unwrap() };
+            Connection { peer: "192.0.2.1:4711".parse().unwrap(), local: "192.0.2.2:443".parse().unwrap(), tls: None };
         let (parts, body) = self.builder.body(self.body).unwrap().into_parts();
         let method = parts.method.clone();
         let received = portcullis_wire::receive(parts, &stand.gate.head_limits, &stand.gate.reserved);
