@@ -23,6 +23,7 @@ use portcullis_pki::{Ends, NameTable};
 use rustls::ServerConfig;
 use server::Demands;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -90,6 +91,11 @@ impl TlsListener {
     /// When each certificate, authority and list ends (F24, F25).
     pub fn ends(&self) -> Vec<Ends> {
         self.current.load().served.iter().flat_map(|served| served.ends.iter().cloned()).collect()
+    }
+
+    /// Every file it reads.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.current.load().entries.iter().flat_map(TlsEntry::files).collect()
     }
 
     /// What ended badly since the last call, if anything.

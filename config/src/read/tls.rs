@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use portcullis_decision::finding::Severity;
 use portcullis_pki::{
-    ClientAuthentication, ClientCertificates, ClientFiles, Due, Ends, Fault, KeySource, Leaf, LeafFiles,
-    Name, NameTable, Part, PkiError,
+    ClientAuthentication, ClientCertificates, ClientFiles, Due, Ends, Fault, KeySource, Leaf, LeafFiles, Name,
+    NameTable, Part, PkiError,
 };
 
 use super::{Surroundings, secret};

@@ -6,8 +6,9 @@ use super::server::{self, Demands};
 use parking_lot::Mutex;
 use portcullis_decision::Clock;
 use portcullis_pipeline::PolicyId;
-use portcullis_pki::{ClientCertificates, ClientFiles, Ends, Fault, Leaf, LeafFiles, Name, NameTable};
+use portcullis_pki::{ClientCertificates, ClientFiles, Ends, Fault, KeySource, Leaf, LeafFiles, Name, NameTable};
 use rustls::ServerConfig;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// One entry of `listen.public.tls`.
@@ -19,6 +20,21 @@ pub struct TlsEntry {
     pub names: Vec<Name>,
     /// Whose client certificates it takes; `None`: it asks for none.
     pub clients: Option<ClientFiles>,
+}
+
+impl TlsEntry {
+    /// Every file it names.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.leaf.certificate.clone()];
+        if let KeySource::File(path) = &self.leaf.key {
+            files.push(path.clone());
+        }
+        if let Some(clients) = &self.clients {
+            files.push(clients.authorities.clone());
+            files.extend(clients.revocations.clone());
+        }
+        files
+    }
 }
 
 /// Why the listener's certificates cannot be used.

@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// A fatal alert, unrecognized_name, before anything is encrypted (RFC 8446 §6, RFC 6066 §3).
+/// A fatal alert, `unrecognized_name`, before anything is encrypted (RFC 8446 §6, RFC 6066 §3).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// Shakes hands; `None` where that fails, with the connection closed. What a client got wrong is counted and not told:

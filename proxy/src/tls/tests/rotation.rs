@@ -38,7 +38,9 @@ fn f23_500_rotations_under_handshakes_fail_none() {
             tls.reload().unwrap();
         }
         done.store(true, Ordering::Relaxed);
-        clients.into_iter().for_each(|client| client.join().unwrap());
+        for client in clients {
+            client.join().unwrap();
+        }
     });
     assert!(handshakes.load(Ordering::Relaxed) > 100, "{handshakes:?}");
     assert!(get(&mut standing, "open.example").is_ok(), "a connection outlives its certificate");
