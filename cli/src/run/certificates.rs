@@ -55,7 +55,7 @@ impl Certificates {
             let this = Arc::clone(&self);
             let before = unsettled.take();
             // A file system may be slow; the control runtime is not.
-            let looked = tokio::task::spawn_blocking(move || this.look(before)).await;
+            let looked = tokio::task::spawn_blocking(move || this.look(before.as_ref())).await;
             unsettled = looked.ok().flatten();
             self.tell();
             tokio::time::sleep(LOOK_EVERY).await;
@@ -64,12 +64,12 @@ impl Certificates {
 
     /// Reads the files again if they differ from what was read last and have stopped changing; else answers what they
     /// are like while they change.
-    fn look(&self, before: Option<Look>) -> Option<Look> {
+    fn look(&self, before: Option<&Look>) -> Option<Look> {
         let now = Look::at(self.tls.files());
         if now == *self.look.lock() {
             return None;
         }
-        if before.as_ref() != Some(&now) {
+        if before != Some(&now) {
             return Some(now);
         }
         *self.look.lock() = now;

@@ -97,13 +97,13 @@ fn asvs_12_2_1_an_api_over_tls_with_and_without_client_certificates() {
 fn f23_a_renewed_certificate_is_taken_without_a_restart_and_a_wrong_pair_is_not() {
     let (scene, servers, _) = scene();
     let gate = scene.start(&[]);
-    let serves = || curl(&scene, &gate, "https://open.example:PORT/health", &[]);
-    assert!(serves().unwrap().starts_with("HTTP/1.1 200"));
+    let ask = || curl(&scene, &gate, "https://open.example:PORT/health", &[]);
+    assert!(ask().unwrap().starts_with("HTTP/1.1 200"));
     // Another authority: curl notices when the new certificate is in force.
     let others = Authority::new(&scene, "others.pem");
     others.leaf(&scene, "open", "open.example", Usage::ServerAuth, 4000);
     hears(&gate, "certificates: read again");
-    assert!(serves().is_err());
+    assert!(ask().is_err());
     replace(&scene.file("open.key"), KeyPair::generate().unwrap().serialize_pem().as_bytes());
     hears(&gate, "is not the key of the certificate");
     let new = curl(&scene, &gate, "https://open.example:PORT/health", &["--cacert", "others.pem"]);
@@ -113,7 +113,7 @@ fn f23_a_renewed_certificate_is_taken_without_a_restart_and_a_wrong_pair_is_not(
     hears(&gate, "PC0402");
     servers.leaf(&scene, "open", "open.example", Usage::ServerAuth, 4000);
     hang_up(&gate);
-    assert!(serves().unwrap().starts_with("HTTP/1.1 200"));
+    assert!(ask().unwrap().starts_with("HTTP/1.1 200"));
 }
 
 #[test]
