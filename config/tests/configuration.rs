@@ -14,8 +14,5 @@ mod load;
 #[path = "configuration/scene.rs"]
 mod scene;
 #[cfg(test)]
-#[path = "configuration/tls.rs"]
-mod tls;
-#[cfg(test)]
 #[path = "configuration/wrong.rs"]
 mod wrong;

@@ -26,5 +26,4 @@ mod origin;
 mod rejected;
 mod reload;
 mod scene;
-mod tls;
 mod upgrade;

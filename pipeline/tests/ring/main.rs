@@ -12,7 +12,6 @@ mod decisions;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
-mod handshake;
 mod leaving;
 #[cfg(test)]
 mod matrix;
