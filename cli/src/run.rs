@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `portcullis run`: load everything, build everything, bind, and only then say so; then live until asked to end.
 
+mod certificates;
 mod coverage;
 mod drift;
 mod fixed;

@@ -3,7 +3,7 @@
 
 use crate::keys::host_name;
 use anyhow::{Context, Result};
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use portcullis_audit::{Journal, JournalConfig, Signer};
 use portcullis_authorize::{self as authorize, Compiled};
 use portcullis_config::{self as config, AuditKey, IdempotencyKeys, Loaded};
@@ -68,6 +68,28 @@ pub(crate) fn open_journal(loaded: &Loaded, clock: &Arc<dyn Clock>) -> Result<Jo
     .with_context(|| format!("opening the audit trail `{}`", loaded.audit.directory.display()))
 }
 
+/// ASVS 3.4.1: a year, with what is below.
+const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+
+/// The certificates of the public listener, as its own entries; none: plain HTTP.
+pub(crate) fn tls_entries(loaded: &Loaded) -> Vec<proxy::TlsEntry> {
+    let entry = |entry: &config::ListenTls| proxy::TlsEntry {
+        leaf: entry.leaf.clone(),
+        names: entry.names.clone(),
+        clients: entry.clients.clone(),
+    };
+    loaded.listen.tls.iter().map(entry).collect()
+}
+
+/// Reads the certificates of the public listener.
+pub(crate) fn tls(loaded: &Loaded, clock: &Arc<dyn Clock>) -> Result<Option<Arc<proxy::TlsListener>>> {
+    let entries = tls_entries(loaded);
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(proxy::TlsListener::load(entries, Arc::clone(clock)).context("the certificates of `listen.public.tls`")?))
+}
+
 /// What a gate is built from beside the configuration.
 #[derive(Clone)]
 pub(crate) struct Parts {
@@ -84,7 +106,10 @@ pub(crate) struct Parts {
 
 /// What clients call.
 fn public_url(loaded: &Loaded, public: SocketAddr) -> String {
-    loaded.listen.public_url.clone().unwrap_or_else(|| format!("http://{public}"))
+    loaded.listen.public_url.clone().unwrap_or_else(|| {
+        let scheme = if loaded.listen.tls.is_empty() { "http" } else { "https" };
+        format!("{scheme}://{public}")
+    })
 }
 
 /// Who verifies credentials; takes the issuers, whose secrets exist once.
@@ -131,7 +156,7 @@ pub(crate) fn build(
         idempotency: Arc::new(Store::succeeding(Some(&kept), loaded.idempotency_config(), Arc::clone(&clock))),
         unquoted_keys: loaded.idempotency.unquoted_keys,
         journal,
-        strict_transport_security: None,
+        strict_transport_security: (!loaded.listen.tls.is_empty()).then_some(STRICT_TRANSPORT_SECURITY),
         clock,
     };
     let operations = loaded.apis.iter().map(|api| api.operations.len()).sum();

@@ -41,8 +41,8 @@ use portcullis_decision::finding::{Finding, Severity};
 
 pub use environment::Environment;
 pub use loaded::{
-    Api, Audit, AuditKey, Edge, Idempotency, IdempotencyKeys, Limits, Listen, Loaded, OperationSettings, Plaintext,
-    Upstream, UpstreamIdentity,
+    Api, Audit, AuditKey, Edge, Idempotency, IdempotencyKeys, Limits, Listen, ListenTls, Loaded, OperationSettings,
+    Plaintext, Upstream, UpstreamIdentity,
 };
 pub use render::{render, render_all};
 pub use revision::REVISION_CHARS;

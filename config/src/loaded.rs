@@ -13,6 +13,7 @@ use portcullis_contract::Contract;
 use portcullis_decision::finding::Finding;
 use portcullis_identity::IssuerConfig;
 use portcullis_limit::{CountedBy, OperationLimit, Plan, PlanFrom, Rate};
+use portcullis_pki::{ClientFiles, LeafFiles, Name};
 use portcullis_proxy::{CircuitBreaker, Concurrency, HealthCheck, Retry};
 use portcullis_wire::CanonicalPath;
 
@@ -62,10 +63,23 @@ pub struct Listen {
     pub public: SocketAddr,
     /// What clients call, without a trailing slash; `None`: scheme and listen address.
     pub public_url: Option<String>,
+    /// Certificates, in the order of the file; empty: plain HTTP.
+    pub tls: Vec<ListenTls>,
     /// Whether something in front of us speaks TLS.
     pub plaintext: Plaintext,
     /// The admin listener, on loopback; `None`: off.
     pub admin: Option<SocketAddr>,
+}
+
+/// One certificate of the public listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenTls {
+    /// The certificate and its key.
+    pub leaf: LeafFiles,
+    /// `names`; empty: all of the certificate.
+    pub names: Vec<Name>,
+    /// `client_ca`, `client_certificate` and `crl`; `None`: no client certificates.
+    pub clients: Option<ClientFiles>,
 }
 
 /// Why the public listener may go without TLS.
@@ -75,6 +89,8 @@ pub enum Plaintext {
     Loopback,
     /// `plaintext: behind_tls_terminator`
     BehindTlsTerminator,
+    /// It does not: `tls` is there.
+    Tls,
 }
 
 /// Caps that hold before anything is known about the caller.

@@ -13,6 +13,7 @@ mod mount;
 mod objects;
 mod operations;
 mod secret;
+mod tls;
 mod upstreams;
 mod words;
 
@@ -68,7 +69,7 @@ fn version(cursor: &Cursor<'_>) {
 pub(crate) fn read(root: &Cursor<'_>, surroundings: &Surroundings<'_>) -> Option<Loaded> {
     // What refers to nothing first; then what refers to it.
     version(&root.word("version"));
-    let listen = listen::read(&root.word("listen"));
+    let listen = listen::read(&root.word("listen"), surroundings);
     let edge = edge::read(&root.word("edge"));
     let issuers = identity::read(&root.word("identity"), surroundings);
     let mut upstreams = upstreams::read(&root.word("upstreams"));

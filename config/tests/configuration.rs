@@ -14,5 +14,8 @@ mod load;
 #[path = "configuration/scene.rs"]
 mod scene;
 #[cfg(test)]
+#[path = "configuration/tls.rs"]
+mod tls;
+#[cfg(test)]
 #[path = "configuration/wrong.rs"]
 mod wrong;

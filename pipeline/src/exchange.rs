@@ -4,6 +4,7 @@
 
 use crate::body::FaultMemo;
 use crate::gate::Gate;
+use crate::handshake::Handshake;
 use http::Method;
 use portcullis_audit::{Slot, Ticket};
 use portcullis_decision::record::{Decision, Record, UpstreamEvidence};
@@ -58,6 +59,8 @@ pub struct Exchange {
     pub(crate) lease: Option<Lease>,
     /// The client sends a body, and nobody knows yet that it was read to its end.
     pub(crate) body_unread: bool,
+    /// What was settled under TLS on the request's connection.
+    pub(crate) handshake: Option<Arc<Handshake>>,
     body_fault: FaultMemo,
 }
 
@@ -79,6 +82,7 @@ impl Exchange {
             priority: PRIORITY_USUAL,
             lease: None,
             body_unread: false,
+            handshake: None,
             body_fault: FaultMemo::default(),
         })
     }

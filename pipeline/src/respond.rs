@@ -6,6 +6,7 @@ use crate::body::BodyFault;
 use crate::client_head;
 use crate::exchange::{Ending, Exchange};
 use crate::gate::{Gate, Lane};
+use crate::handshake::Handshake;
 use crate::order::{decide, enter, release};
 use crate::origin::Origin;
 use crate::pages;
@@ -30,12 +31,14 @@ use std::time::Duration;
 const RETRY_AFTER_DEFAULT: HeaderValue = HeaderValue::from_static("1");
 
 /// The two ends of a client's connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     /// The client.
     pub peer: SocketAddr,
     /// Our side.
     pub local: SocketAddr,
+    /// What was settled under TLS; `None` where something in front speaks it, or nobody does.
+    pub tls: Option<Arc<Handshake>>,
 }
 
 /// A request as the host read it, by the limits and the reserved names of the gate that answers it.
@@ -79,6 +82,7 @@ pub async fn respond<O: Origin>(
     };
     let mut exchange = Exchange::open(Arc::clone(gate), slot, trail, address, method);
     exchange.body_unread = body_unread;
+    exchange.handshake.clone_from(&connection.tls);
     let decided = match received {
         Err(denial) => Err(denial),
         Ok(received) if pages::find(&received.head).is_some() => return own_page(exchange, received).await,

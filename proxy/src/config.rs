@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the operator decided, already checked.
 
+use crate::tls::TlsListener;
 use portcullis_decision::Clock;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -40,6 +41,15 @@ pub enum Event {
         /// How it is now.
         now: Condition,
     },
+    /// TLS handshakes ended without a connection since the last report.
+    HandshakesFailed {
+        /// Closed unread, because too many were under way.
+        refused: u64,
+        /// Cut, because they took too long.
+        timed_out: u64,
+        /// Ended by an alert, of either side, or by a client that left.
+        failed: u64,
+    },
     /// A core's thread ended although nobody asked it to.
     CoreLost {
         /// Index of the core.
@@ -74,6 +84,10 @@ pub struct ConnectionBounds {
     pub age_max: Duration,
     /// How long a client may take nothing of an answer.
     pub write_stall: Duration,
+    /// For a TLS handshake, from its first byte to its last (T58).
+    pub handshake: Duration,
+    /// TLS handshakes under way at once, over all cores; more connections are closed unread (T58).
+    pub handshakes_max: usize,
 }
 
 impl Default for ConnectionBounds {
@@ -85,6 +99,8 @@ impl Default for ConnectionBounds {
             idle: Duration::from_secs(30),
             age_max: Duration::from_mins(10),
             write_stall: Duration::from_secs(10),
+            handshake: Duration::from_secs(5),
+            handshakes_max: 2_000,
         }
     }
 }
@@ -131,6 +147,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// Threads, each with a listener and pools of its own.
     pub cores: NonZeroUsize,
+    /// Certificates of the listener; `None`: it speaks plain HTTP.
+    pub tls: Option<Arc<TlsListener>>,
     /// Caps on connections.
     pub connections: ConnectionBounds,
     /// Caps on heads.
@@ -149,6 +167,7 @@ impl Config {
         Self {
             address,
             cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            tls: None,
             connections: ConnectionBounds::default(),
             head: HeadBounds::default(),
             body: BodyBounds::default(),

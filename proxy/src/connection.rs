@@ -3,22 +3,19 @@
 //! decides; this file keeps the time and the count.
 
 mod h1;
-mod h2;
-mod spoken;
 
 pub(crate) use h1::InletBody;
-pub(crate) use h2::StreamBody;
 
 use crate::body::RequestBody;
 use crate::caps::Admitted;
-use crate::stream::{ClientStream, Pace, Patience, Transport};
+use crate::stream::{ClientStream, Pace, Patience, Socket, Transport};
+use crate::tls;
 use crate::worker::Worker;
 use bytes::Bytes;
 use http::Response;
 use http_body::Body;
 use portcullis_pipeline::{Arrived, BodyFault, Connection};
 use portcullis_wire::{HeadLimits, Reserved};
-use spoken::Spoken;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -76,38 +73,42 @@ pub(crate) fn open<H: Handler>(
     // Answers are small and complete; waiting to fill a segment only adds latency. Without it they are still right.
     let _ = socket.set_nodelay(true);
     let Ok(local) = socket.local_addr() else { return };
-    let link = Link::new(worker, Connection { peer, local }, admitted);
-    worker.client_tasks.spawn(begin(link, handler.clone(), socket));
-}
-
-/// In the clear, the first bytes tell what is spoken.
-async fn begin<H: Handler>(link: Arc<Link>, handler: H, socket: TcpStream) {
-    if let Some(spoken) = spoken::listen(&link, &socket).await {
-        serve(link, handler, socket, spoken).await;
+    let bounds = &worker.config.connections;
+    let patience = Patience { idle: bounds.idle, head: worker.config.head.timeout, write_stall: bounds.write_stall };
+    let pace = Arc::new(Pace::new(worker.deadlines.register(), patience));
+    let socket = Socket::new(socket, Arc::clone(&pace));
+    let ends = Connection { peer, local, tls: None };
+    match &worker.config.tls {
+        None => {
+            let link = Link::new(worker, ends, pace, admitted);
+            worker.client_tasks.spawn(serve(link, handler.clone(), socket));
+        }
+        Some(tls) => {
+            let (tls, worker, handler) = (Arc::clone(tls), Arc::clone(worker), handler.clone());
+            Arc::clone(&worker).client_tasks.spawn(async move {
+                // On the heap while it lasts: a connection does not carry the room for it to its end.
+                let shaken = Box::pin(tls::accept(&tls, &worker, socket, ends.local.ip())).await;
+                let Some((stream, handshake)) = shaken else { return };
+                pace.begin();
+                let ends = Connection { tls: Some(Arc::new(handshake)), ..ends };
+                serve(Link::new(&worker, ends, pace, admitted), handler, stream).await;
+            });
+        }
     }
 }
 
 /// Serves over whatever carries the bytes.
-async fn serve<H: Handler, T: Transport>(link: Arc<Link>, handler: H, transport: T, spoken: Spoken) {
-    match spoken {
-        Spoken::Http1 => {
-            let stream = ClientStream::new(transport, Arc::clone(&link.pace));
-            h1::drive(link, handler, stream).await;
-        }
-        // On the heap, so that connections of HTTP/1 are not as large as the largest.
-        Spoken::Http2 => Box::pin(h2::drive(link, handler, transport)).await,
-    }
+async fn serve<H: Handler, T: Transport>(link: Arc<Link>, handler: H, transport: T) {
+    let stream = ClientStream::new(transport, Arc::clone(&link.pace));
+    h1::drive(link, handler, stream).await;
 }
 
 impl Link {
-    fn new(worker: &Arc<Worker>, ends: Connection, admitted: Admitted) -> Arc<Self> {
-        let bounds = &worker.config.connections;
-        let patience =
-            Patience { idle: bounds.idle, head: worker.config.head.timeout, write_stall: bounds.write_stall };
+    fn new(worker: &Arc<Worker>, ends: Connection, pace: Arc<Pace>, admitted: Admitted) -> Arc<Self> {
         Arc::new(Self {
             worker: Arc::clone(worker),
             ends,
-            pace: Arc::new(Pace::new(worker.deadlines.register(), patience)),
+            pace,
             served: AtomicU32::new(0),
             opened_ms: worker.deadlines.now_ms(),
             _admitted: admitted,

@@ -6,7 +6,7 @@
 //! upstream breaks off at the client, and never looks whole; a connection whose framing is in doubt is not used
 //! again; everything of one request stays on one core.
 //!
-//! Deliberately absent: any decision about a request, TLS, HTTP/2 to upstreams, upgrades.
+//! Deliberately absent: any decision about a request, HTTP/2, upgrades.
 
 mod body;
 mod caps;
@@ -19,6 +19,7 @@ mod listener;
 mod origin;
 mod stream;
 mod tasks;
+mod tls;
 mod upstream;
 mod worker;
 
@@ -27,6 +28,7 @@ pub use config::{BODY_GRACE, BodyBounds, Condition, Config, ConnectionBounds, Ev
 pub use drain::{Drained, Running, StartError};
 pub use gate::{Binding, Revision};
 pub use origin::UpstreamOrigin;
+pub use tls::{Prepared, TlsEntry, TlsError, TlsListener};
 pub use upstream::answer::ResponseBody;
 pub use upstream::{
     CircuitBreaker, Concurrency, HealthCheck, Per, Retry, TARGETS_MAX, Target, TargetError, UpstreamConfig, Upstreams,

@@ -7,7 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -51,9 +51,14 @@ impl Pace {
         &self.deadline
     }
 
-    /// How long each phase may take.
-    pub(crate) fn patience(&self) -> Patience {
-        self.patience
+    /// A handshake is done: a head has the time it has on any new connection.
+    pub(crate) fn begin(&self) {
+        self.phase.store(Phase::Idle as u8, Ordering::Relaxed);
+        self.deadline.arm(self.patience.head);
+    }
+
+    fn in_time(&self) -> io::Result<()> {
+        if self.deadline.fired() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 
     /// A head was read; the gate decides.
@@ -104,30 +109,19 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     fn reset(&self);
 }
 
-impl Transport for TcpStream {
-    fn reset(&self) {
-        // Without it the close is an orderly one; the framing still tells HTTP/1.1 clients.
-        let _ = self.set_zero_linger();
-    }
-}
-
-/// A client's side of a connection.
+/// A client's socket. It keeps the time of a client that does not read: below TLS, where bytes that are taken can be
+/// told from bytes that wait.
 #[derive(Debug)]
-pub(crate) struct ClientStream<T> {
-    socket: T,
+pub(crate) struct Socket {
+    tcp: TcpStream,
     pace: Arc<Pace>,
     /// Whether the deadline now stands for a client that does not read.
     stalled: bool,
 }
 
-impl<T: Transport> ClientStream<T> {
-    pub(crate) fn new(socket: T, pace: Arc<Pace>) -> Self {
-        Self { socket, pace, stalled: false }
-    }
-
-    /// Makes the close that follows a reset.
-    pub(crate) fn reset(&self) {
-        self.socket.reset();
+impl Socket {
+    pub(crate) fn new(tcp: TcpStream, pace: Arc<Pace>) -> Self {
+        Self { tcp, pace, stalled: false }
     }
 
     fn wrote(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -143,17 +137,75 @@ impl<T: Transport> ClientStream<T> {
         }
         result
     }
+}
 
-    fn in_time(&self) -> io::Result<()> {
-        if self.pace.deadline.fired() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+impl Transport for Socket {
+    fn reset(&self) {
+        // Without it the close is an orderly one; the framing still tells HTTP/1.1 clients.
+        let _ = self.tcp.set_zero_linger();
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.pace.in_time()?;
+        Pin::new(&mut self.tcp).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.pace.in_time()?;
+        let result = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        self.wrote(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.pace.in_time()?;
+        let result = Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
+        self.wrote(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+/// A client's side of a connection: what is read here is what was said, after TLS.
+#[derive(Debug)]
+pub(crate) struct ClientStream<T> {
+    transport: T,
+    pace: Arc<Pace>,
+}
+
+impl<T: Transport> ClientStream<T> {
+    pub(crate) fn new(transport: T, pace: Arc<Pace>) -> Self {
+        Self { transport, pace }
+    }
+
+    /// Makes the close that follows a reset.
+    pub(crate) fn reset(&self) {
+        self.transport.reset();
     }
 }
 
 impl<T: Transport> AsyncRead for ClientStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.in_time()?;
+        self.pace.in_time()?;
         let before = buf.filled().len();
-        let result = Pin::new(&mut self.socket).poll_read(cx, buf);
+        let result = Pin::new(&mut self.transport).poll_read(cx, buf);
         if result.is_pending() {
             self.pace.wait();
         } else if buf.filled().len() > before {
@@ -165,9 +217,8 @@ impl<T: Transport> AsyncRead for ClientStream<T> {
 
 impl<T: Transport> AsyncWrite for ClientStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.in_time()?;
-        let result = Pin::new(&mut self.socket).poll_write(cx, buf);
-        self.wrote(result)
+        self.pace.in_time()?;
+        Pin::new(&mut self.transport).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -175,21 +226,20 @@ impl<T: Transport> AsyncWrite for ClientStream<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.in_time()?;
-        let result = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
-        self.wrote(result)
+        self.pace.in_time()?;
+        Pin::new(&mut self.transport).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        self.transport.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-        Poll::Ready(Ok(()))
+        self.pace.in_time()?;
+        Pin::new(&mut self.transport).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        Pin::new(&mut self.transport).poll_shutdown(cx)
     }
 }

@@ -130,6 +130,11 @@ impl Worker {
             {
                 (self.config.events)(refusals);
             }
+            if self.index == 0
+                && let Some(failures) = self.config.tls.as_ref().and_then(|tls| tls.take_failures())
+            {
+                (self.config.events)(failures);
+            }
         }
     }
 }

@@ -15,7 +15,6 @@ mod authority;
 mod chunks;
 mod fault;
 mod fields;
-pub mod frames;
 mod framing;
 mod grammar;
 mod head;

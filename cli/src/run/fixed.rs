@@ -10,6 +10,7 @@ use std::time::Duration;
 /// What stays as it was at the start.
 pub(crate) struct Fixed {
     public: SocketAddr,
+    tls: bool,
     admin: Option<SocketAddr>,
     audit_directory: PathBuf,
     audit_key: PathBuf,
@@ -23,6 +24,7 @@ impl Fixed {
     pub(crate) fn of(loaded: &Loaded) -> Self {
         Self {
             public: loaded.listen.public,
+            tls: !loaded.listen.tls.is_empty(),
             admin: loaded.listen.admin,
             audit_directory: loaded.audit.directory.clone(),
             audit_key: loaded.audit.key.path().clone(),
@@ -46,6 +48,7 @@ impl Fixed {
         let restart = "put it back and reload, or start anew: `portcullis run --take-over` refuses no connection";
         let stop = "put it back and reload, or stop the gateway and start it again: a trail has one place and one key";
         differs("listen.public.address", &self.public, &loaded.listen.public, restart);
+        differs("listen.public.tls (whether there is any)", &self.tls, &!loaded.listen.tls.is_empty(), restart);
         differs("listen.admin.address", &self.admin, &loaded.listen.admin, restart);
         differs("audit.directory", &self.audit_directory, &loaded.audit.directory, stop);
         differs("audit.key", &self.audit_key, loaded.audit.key.path(), stop);

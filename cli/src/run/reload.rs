@@ -18,7 +18,7 @@ use portcullis_config::render;
 use portcullis_decision::Facts;
 use portcullis_decision::finding::{Finding, Severity};
 use portcullis_identity::{Authenticator, Readiness};
-use portcullis_proxy::Revision;
+use portcullis_proxy::{Prepared, Revision, TlsListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +39,8 @@ pub(crate) struct Reloader {
     pub(crate) fixed: Fixed,
     pub(crate) parts: Parts,
     pub(crate) revision: Arc<ArcSwap<Revision>>,
+    /// The listener's certificates; `None`: plain HTTP.
+    pub(crate) tls: Option<Arc<TlsListener>>,
     /// What the files were like when they were last loaded, whatever came of it.
     pub(crate) look: Mutex<Look>,
     pub(crate) tally: Tally,
@@ -69,6 +71,7 @@ impl Rejected {
 struct Candidate {
     revision: Revision,
     difference: Difference,
+    tls: Option<Prepared>,
 }
 
 impl Reloader {
@@ -101,13 +104,15 @@ impl Reloader {
             wire_up::authenticator(&mut loaded, public, (fetch, clock), Some(before)).map_err(broken)?;
         self.fetch_keys(before, &authenticator).await?;
         let revision = wire_up::build(&loaded, compiled, authenticator, &self.parts, Some(&current)).map_err(broken)?;
+        let prepared = self.tls.as_ref().map(|tls| tls.prepare(wire_up::tls_entries(&loaded))).transpose();
+        let tls = prepared.map_err(|error| Rejected::one(format!("error: `listen.public.tls`: {error}")))?;
         let difference = coverage::compare(&current.gate, &revision.gate);
         if difference.served == 0 {
             return Err(Rejected::one(
                 "error: nothing would be served any more; a running gateway is emptied only by stopping it",
             ));
         }
-        Ok(Candidate { revision, difference })
+        Ok(Candidate { revision, difference, tls })
     }
 
     /// Reads everything, as often as it takes for the files to stay the same while they are read (F05).
@@ -151,7 +156,7 @@ impl Reloader {
     }
 
     async fn put_in_force(&self, candidate: Candidate) -> Result<String, Rejected> {
-        let Candidate { revision, difference } = candidate;
+        let Candidate { revision, difference, tls } = candidate;
         let (from, to) = (Arc::clone(&self.revision.load().gate.revision), Arc::clone(&revision.gate.revision));
         let facts = Facts::none()
             .with("from", Arc::clone(&from))
@@ -170,6 +175,10 @@ impl Reloader {
         };
         if !noted {
             return Err(Rejected::one("error: the trail cannot be written, so the change cannot be recorded"));
+        }
+        // Demands before rules: nobody who comes in between is asked for less than the new rules rely on.
+        if let (Some(listener), Some(prepared)) = (&self.tls, tls) {
+            listener.install(prepared);
         }
         self.revision.store(Arc::new(revision));
         let line = format!("revision {to} in force: {} operations (before: {from})", difference.served);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What runs while the gateway serves, and how it is started.
 
+use super::certificates::Certificates;
 use super::drift;
 use super::fixed::Fixed;
 use super::notify::Notifier;
@@ -68,6 +69,7 @@ pub(super) struct Serving {
     pub(super) leash: Arc<Leash>,
     /// How often the wall clock was moved.
     clock_moves: Arc<AtomicU64>,
+    certificates: Option<Arc<Certificates>>,
     reloader: Arc<Reloader>,
 }
 
@@ -103,7 +105,10 @@ pub(super) async fn start(
         public: binding.public(),
         cores: binding.cores(),
     };
-    let proxy_config = wire_up::proxy_config(&loaded, Arc::clone(&clock), events());
+    let tls = wire_up::tls(&loaded, &clock).map_err(unusable_rules)?;
+    let mut proxy_config = wire_up::proxy_config(&loaded, Arc::clone(&clock), events());
+    proxy_config.tls.clone_from(&tls);
+    let certificates = tls.as_ref().map(|tls| Certificates::of(Arc::clone(tls), Arc::clone(&clock)));
     announce(&loaded);
     let (look, data) = (Look::at(loaded.files.iter().cloned()), loaded.data.clone());
     let revision = wire_up::build(&loaded, compiled, authenticator, &parts, None).map_err(unusable_rules)?;
@@ -112,7 +117,8 @@ pub(super) async fn start(
     if let Some(since) = waiting_since {
         say!("took over: connections waited {} ms", clock.monotonic().saturating_sub(since).as_millis());
     }
-    let reloader = Arc::new(Reloader { path, fixed, parts, revision, look: Mutex::new(look), tally: Tally::default() });
+    let reloader =
+        Arc::new(Reloader { path, fixed, parts, revision, tls, look: Mutex::new(look), tally: Tally::default() });
     let leash = watchdog::start(running.pulses(), Arc::clone(&clock))
         .map_err(|e| Failure::new(Exit::Internal, format!("starting the watchdog: {e}")))?;
     let mut serving = Serving {
@@ -126,6 +132,7 @@ pub(super) async fn start(
         data,
         leash,
         clock_moves: Arc::default(),
+        certificates,
         reloader,
     };
     serving.keep_tasks(console, notifier);
@@ -153,6 +160,9 @@ impl Serving {
     fn keep_tasks(&mut self, console: Option<Console>, notifier: Arc<Notifier>) {
         let revision = Arc::clone(&self.reloader.revision);
         self.supervisor.keep("keys", FETCHING_PATIENCE, move |pulse| keep_keys(Arc::clone(&revision), pulse));
+        if let Some(certificates) = self.certificates.clone() {
+            self.supervisor.keep("certificates", WAITING_PATIENCE, move |pulse| Arc::clone(&certificates).keep(pulse));
+        }
         let (clock, journal) = (Arc::clone(&self.reloader.parts.clock), self.journal.clone());
         let moves = Arc::clone(&self.clock_moves);
         self.supervisor.keep("clock", WAITING_PATIENCE, move |pulse| {
@@ -190,7 +200,7 @@ impl Serving {
     fn sources(&self) -> Vec<Source> {
         let journal = self.journal.clone();
         let (revision, draining) = (Arc::clone(&self.reloader.revision), Arc::clone(&self.draining));
-        vec![
+        let mut sources = vec![
             Source::new("audit", move || match journal.state() {
                 JournalState::Writing => Ready::Yes,
                 JournalState::Unwritable | JournalState::Closed => Ready::No("the trail cannot be written".into()),
@@ -203,7 +213,9 @@ impl Serving {
                 if draining.load(Ordering::Relaxed) { Ready::No("draining".into()) } else { Ready::Yes }
             }),
             self.supervisor.source(),
-        ]
+        ];
+        sources.extend(self.certificates.iter().map(Certificates::source));
+        sources
     }
 
     /// What `/metrics` shows.
@@ -260,7 +272,14 @@ fn announce(loaded: &Loaded) {
         "on: authentication, scopes, contract, object and property rules, limits, idempotency keys, signed trail in {}",
         loaded.audit.directory.display()
     );
-    say!("off: TLS, HTTP/2, upgrades, shared counters (put a TLS terminator in front of a public address)");
+    match loaded.listen.tls.as_slice() {
+        [] => say!("off: TLS, HTTP/2, upgrades, shared counters (put a TLS terminator in front of a public address)"),
+        entries => {
+            let asking = entries.iter().filter(|entry| entry.clients.is_some()).count();
+            say!("on: TLS 1.2 and 1.3, {} certificates, {asking} of them ask for client certificates", entries.len());
+            say!("off: HTTP/2, upgrades, shared counters");
+        }
+    }
 }
 
 async fn beating(pulse: Pulse) {

@@ -26,4 +26,5 @@ mod origin;
 mod rejected;
 mod reload;
 mod scene;
+mod tls;
 mod upgrade;

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use portcullis_decision::finding::Severity;
 
+use super::{Surroundings, tls};
 use crate::cursor::Cursor;
 use crate::loaded::{Listen, Plaintext};
 use crate::values::{Scheme, ValueError, socket};
@@ -12,7 +13,7 @@ use crate::values::{Scheme, ValueError, socket};
 const PUBLIC_PORT: u16 = 8080;
 const ADMIN_PORT: u16 = 9443;
 
-pub(super) fn read(cursor: &Cursor<'_>) -> Option<Listen> {
+pub(super) fn read(cursor: &Cursor<'_>, surroundings: &Surroundings<'_>) -> Option<Listen> {
     let section = cursor.word("public");
     let public = if cursor.is_map() { section.word("address") } else { cursor.clone() };
     let address = if public.is_present() {
@@ -21,17 +22,25 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Option<Listen> {
         Some(SocketAddr::from((Ipv4Addr::LOCALHOST, PUBLIC_PORT)))
     };
     let plaintext = section.word("plaintext").text();
+    let secured = section.word("tls");
+    let tls = tls::listener(&secured, surroundings);
     let public_url = section.word("public_url");
     let url = public_url_of(&public_url);
     let admin = admin(&cursor.word("admin"));
     let address = address?;
     let loopback = address.ip().to_canonical().is_loopback();
-    if !loopback && plaintext.is_none() {
+    if plaintext.is_some() && secured.is_present() {
+        section
+            .word("plaintext")
+            .refuse("`plaintext` says that something in front speaks TLS, and `tls` that the gateway does")
+            .help("remove one of the two");
+    }
+    if !loopback && plaintext.is_none() && !secured.is_present() {
         public
             .refuse(format!("`{address}` is not a loopback address and would be served without TLS"))
             .help(
-                "TLS on the listener is not supported yet: listen on 127.0.0.1, or say \
-                 `plaintext: behind_tls_terminator` under `listen.public` if something in front speaks TLS",
+                "add `tls: { certificate: PATH, key: { file: PATH } }` under `listen.public`, listen on 127.0.0.1, or say \
+                 `plaintext: behind_tls_terminator` if something in front speaks TLS",
             )
             .rule("PC0404");
     }
@@ -50,8 +59,12 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Option<Listen> {
     if admin == Some(address) && address.port() != 0 {
         cursor.word("admin").refuse("`listen.admin` is the public address").help("give it a port of its own");
     }
-    let plaintext = if loopback { Plaintext::Loopback } else { Plaintext::BehindTlsTerminator };
-    Some(Listen { public: address, public_url: url, plaintext, admin })
+    let plaintext = match (secured.is_present(), loopback) {
+        (true, _) => Plaintext::Tls,
+        (false, true) => Plaintext::Loopback,
+        (false, false) => Plaintext::BehindTlsTerminator,
+    };
+    Some(Listen { public: address, public_url: url, tls, plaintext, admin })
 }
 
 fn public_url_of(cursor: &Cursor<'_>) -> Option<String> {

@@ -207,7 +207,7 @@ pub static ALL: &[Rule] = &[
         cwe: &[319],
         means: "The gateway listens on an address others can reach and does not speak TLS there, or its admin listener is not on loopback.",
         why: "Tokens and data would cross the network readable by whoever is on it.",
-        fix: "Listen on 127.0.0.1, or write `plaintext: behind_tls_terminator` under `listen.public` if something in front speaks TLS.",
+        fix: "Add `tls: { certificate: PATH, key: { file: PATH } }` under `listen.public`, listen on 127.0.0.1, or write `plaintext: behind_tls_terminator` if something in front speaks TLS.",
     },
     Rule {
         number: "PC0405",

@@ -69,7 +69,24 @@ static PUBLIC: Section = Section {
         word("address", ADDRESS, "address and port; 127.0.0.1:8080"),
         word("public_url", Shape::One(Kind::Url), "what clients call; scheme and listen address"),
         word("plaintext", Shape::Choice(&[choice("behind_tls_terminator")]), "why a public address may go without TLS"),
-        later("tls", "certificate, key and client certificates"),
+        word("tls", Shape::OneOrList(&Shape::Section(&LISTEN_TLS)), "certificates, one entry each; absent: plain HTTP"),
+    ],
+    also: None,
+};
+
+static LISTEN_TLS: Section = Section {
+    name: "`tls` of the listener",
+    words: &[
+        word("certificate", PATH, "the certificate and its chain, in PEM").required(),
+        word("key", Shape::Secret(&SECRET), "its private key, in PEM").required(),
+        word("names", Shape::OneOrList(&TEXT), "the names it serves; all of the certificate"),
+        word("client_ca", PATH, "who vouches for clients, in PEM; absent: no client certificates"),
+        word(
+            "client_certificate",
+            Shape::Choice(&[choice("optional"), choice("required")]),
+            "optional or required; required",
+        ),
+        word("crl", PATH, "revocation lists of every authority of a client's chain, in PEM or DER"),
     ],
     also: None,
 };

@@ -12,6 +12,12 @@ use std::sync::Arc;
 /// Finds the operation.
 pub(crate) fn route<B>(gate: &Gate, exchange: &mut Exchange, entered: Entered<B>) -> Result<Routed<B>, Denial> {
     let head = &entered.received.head;
+    if let (Some(handshake), Some(authority)) = (&exchange.handshake, &head.authority)
+        && !handshake.leads_to(authority.host())
+    {
+        let facts = Facts::none().with("cause", "the connection was made for a name with other demands");
+        return Err(exchange.deny::<stage::Route>(Reason::RouteHost, facts));
+    }
     let host = head.authority.as_ref().map_or("", portcullis_wire::Authority::host);
     let mut host_known = false;
     for (index, api) in gate.apis.iter().enumerate() {

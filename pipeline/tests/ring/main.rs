@@ -12,6 +12,7 @@ mod decisions;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod handshake;
 mod leaving;
 #[cfg(test)]
 mod matrix;

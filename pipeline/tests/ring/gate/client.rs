@@ -7,9 +7,10 @@ use bytes::{Bytes, BytesMut};
 use http::request::Builder;
 use http::{HeaderMap, Response};
 use http_body::Body;
-use portcullis_pipeline::{AnswerBody, Arrived, BodyFault, Connection, respond};
+use portcullis_pipeline::{AnswerBody, Arrived, BodyFault, Connection, Handshake, respond};
 use serde_json::Value;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub(crate) const SCOPES: &str = "orders.read orders.write";
 
@@ -18,6 +19,7 @@ pub(crate) struct Call<'s> {
     stand: &'s Stand,
     builder: Builder,
     body: Steps,
+    tls: Option<Arc<Handshake>>,
 }
 
 /// An answer, read to its end.
@@ -32,13 +34,13 @@ pub(crate) struct Reply {
 impl Stand {
     pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
         let builder = http::Request::builder().method(method).uri(path).header("host", HOST);
-        Call { stand: self, builder, body: Steps::default() }
+        Call { stand: self, builder, body: Steps::default(), tls: None }
     }
 
     /// A call that names this host.
     pub(crate) fn call_at(&self, host: &str, method: &str, path: &str) -> Call<'_> {
         let builder = http::Request::builder().method(method).uri(path).header("host", host);
-        Call { stand: self, builder, body: Steps::default() }
+        Call { stand: self, builder, body: Steps::default(), tls: None }
     }
 
     /// The answer was this refusal; it is recorded once, and the origin was not called at all.
@@ -69,6 +71,11 @@ impl<'s> Call<'s> {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.builder = self.builder.header(name, value);
         self
+    }
+
+    /// On a connection with this handshake.
+    pub(crate) fn over(self, handshake: Arc<Handshake>) -> Self {
+        Self { tls: Some(handshake), ..self }
     }
 
     /// With this token.
@@ -105,8 +112,11 @@ impl<'s> Call<'s> {
     /// The answer before its body.
     pub(crate) async fn start(self) -> Response<AnswerBody<Steps>> {
         let stand: &'s Stand = self.stand;
-        let connection =
-            Connection { peer: "192.0.2.1:4711".parse().unwrap(), local: "192.0.2.2:443".parse().unwrap() };
+        let connection = Connection {
+            peer: "192.0.2.1:4711".parse().unwrap(),
+            local: "192.0.2.2:443".parse().unwrap(),
+            tls: self.tls,
+        };
         let (parts, body) = self.builder.body(self.body).unwrap().into_parts();
         let method = parts.method.clone();
         let received = portcullis_wire::receive(parts, &stand.gate.head_limits, &stand.gate.reserved);
