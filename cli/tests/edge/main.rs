@@ -25,6 +25,7 @@ mod gate;
 #[path = "../whole/journal.rs"]
 mod journal;
 mod origin;
+mod smuggle;
 mod socket;
 mod stand;
 mod strict;

@@ -60,6 +60,11 @@ impl Origin {
         Self { address, arrivals }
     }
 
+    /// What arrived since the last call.
+    pub(crate) fn take(&self) -> Vec<Arrival> {
+        std::mem::take(&mut *self.arrivals.lock().unwrap())
+    }
+
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
         self.arrivals.lock().unwrap().clone()
     }
