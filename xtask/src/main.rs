@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Repository chores: `cargo xtask test | layers | lines | bench`.
+//! Repository chores: `cargo xtask test | layers | lines | bench | smuggle`.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks on stdout")]
 
 mod bench;
 mod layers;
 mod lines;
+mod smuggle;
 mod test;
 
 use anyhow::{Context, Result, bail};
@@ -17,6 +18,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   layers   imports between crates go only the ways layers.toml allows
   lines    no file over 500 lines, no file name that says nothing
   bench    our binary beside nginx and HAProxy in one run (needs root for the Debian packages)
+  smuggle  --streams N --seed S [--release]: mutated requests through the gate to seven origins, and whether they agree
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Some("layers") => layers::run(),
         Some("lines") => lines::run(),
         Some("bench") => bench::run(arguments.get(1..).unwrap_or_default()),
+        Some("smuggle") => smuggle::run(arguments.get(1..).unwrap_or_default()),
         _ => {
             print!("{USAGE}");
             return ExitCode::from(2);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Python packages the end-to-end tests use, installed in a virtual environment under `target/`.
-const PYTHON_PACKAGES: [&str; 1] = ["httpx==0.28.1"];
+const PYTHON_PACKAGES: [&str; 3] = ["httpx==0.28.1", "h11==0.16.0", "aiohttp==3.13.2"];
 
 pub(crate) fn run() -> Result<()> {
     layers::run()?;
@@ -18,6 +18,7 @@ pub(crate) fn run() -> Result<()> {
     let python = python()?;
     present("node", "the traffic tests use node's fetch")?;
     curl()?;
+    nginx();
     let mut tests = if quiet(Command::new("cargo-nextest").args(["nextest", "--version"])) {
         let mut nextest = cargo();
         nextest.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
@@ -34,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// A virtual environment with what the tests import.
-fn python() -> Result<PathBuf> {
+pub(crate) fn python() -> Result<PathBuf> {
     let environment = root()?.join("target/test-python");
     let python = environment.join("bin/python3");
     let wanted = PYTHON_PACKAGES.join(" ");
@@ -57,6 +58,20 @@ fn curl() -> Result<()> {
     println!("installing curl (Debian package) for the traffic tests");
     step("package lists", Command::new("apt-get").args(["update", "-qq"]))?;
     step("curl", Command::new("apt-get").args(["install", "-y", "-qq", "--no-install-recommends", "curl"]))
+}
+
+/// One of the origins of the smuggling oracle; without it the others run, and the test says so.
+pub(crate) fn nginx() {
+    if quiet(Command::new("nginx").arg("-v")) {
+        return;
+    }
+    println!("installing nginx (Debian package) for the smuggling oracle");
+    let installed = step("package lists", Command::new("apt-get").args(["update", "-qq"])).and_then(|()| {
+        step("nginx", Command::new("apt-get").args(["install", "-y", "-qq", "--no-install-recommends", "nginx-light"]))
+    });
+    if installed.is_err() {
+        println!("nginx could not be installed: the oracle runs without that origin");
+    }
 }
 
 fn present(program: &str, why: &str) -> Result<()> {

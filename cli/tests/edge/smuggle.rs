@@ -130,6 +130,7 @@ fn send(field: &Field, stream: u64, bytes: &[u8]) -> Heard {
     );
     let whole = [bytes, last.as_bytes()].concat();
     let (messages, wrong) = strict::read_all(without_empty_lines(&whole));
+    dialogue.may_be_head = whole.windows(5).any(|w| w == b"HEAD ");
     dialogue.send(&whole);
     let ends_inside = wrong.is_none() && messages.last().is_none_or(|m| !m.target.ends_with(&format!("s{stream}last")));
     let mut fault = None;

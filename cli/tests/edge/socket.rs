@@ -76,12 +76,21 @@ pub(crate) struct Dialogue {
     pub(crate) interim: Vec<u16>,
     /// Answers without a body whatever they say: those to HEAD.
     pub(crate) bodiless: bool,
+    /// Whether a refused request may have been HEAD, which only the gate's answer tells: it ends with its head.
+    pub(crate) may_be_head: bool,
 }
 
 impl Dialogue {
     pub(crate) fn open(from: Ipv4Addr, to: SocketAddr) -> std::io::Result<Self> {
         let stream = connect(from, to)?;
-        Ok(Self { stream, held: Vec::new(), answers: Vec::new(), interim: Vec::new(), bodiless: false })
+        Ok(Self {
+            stream,
+            held: Vec::new(),
+            answers: Vec::new(),
+            interim: Vec::new(),
+            bodiless: false,
+            may_be_head: false,
+        })
     }
 
     /// Sends; a gate that closed already is no fault of the client.
@@ -115,6 +124,7 @@ impl Dialogue {
             self.stream.set_read_timeout(Some(left)).unwrap();
             match self.stream.read(&mut buffer) {
                 Ok(0) if self.held.is_empty() => return Met::Closed,
+                Ok(0) if self.may_be_head && self.held.ends_with(b"\r\n\r\n") && !self.bodiless => self.bodiless = true,
                 Ok(0) => return Met::Garbage,
                 Ok(read) => self.held.extend_from_slice(&buffer[..read]),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {

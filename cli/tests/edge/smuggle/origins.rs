@@ -9,7 +9,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -177,8 +176,7 @@ async fn understand(
     let (method, target) = (parts.method.to_string(), parts.uri.to_string());
     let text = serde_json::json!({"method": method, "target": target, "length": body.len(), "request": id}).to_string();
     said.lock().unwrap().push(Said::Understood { id, method, target, length: body.len() });
-    let response: Result<_, Infallible> = Ok(Response::new(Full::new(Bytes::from(text))));
-    let mut response = response.unwrap_or_default();
+    let mut response = Response::new(Full::new(Bytes::from(text)));
     response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
     Ok(response)
 }
