@@ -144,6 +144,8 @@ fn on_hyper() -> Reader {
                         tokio::task::spawn_local(async move {
                             let service = service_fn(|request| understand(request, Arc::clone(&said)));
                             let connection = hyper::server::conn::http1::Builder::new()
+                                // The gate adds fields of its own to the hundred a client may send.
+                                .max_headers(200)
                                 .serve_connection(TokioIo::new(stream), service)
                                 .await;
                             if let Err(error) = connection
