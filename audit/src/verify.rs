@@ -270,7 +270,7 @@ impl<'l> Walk<'l> {
                 self.suspect = Some(bad(index, entry.offset, "it differs from its leaf hash"));
                 self.suspect_index = index;
             }
-            if bundle::read(entry.bytes, index).is_none() {
+            if !bundle::belongs(entry.bytes, index) {
                 return Err(bad(index, entry.offset, "it is not the entry that belongs here"));
             }
             leaves.push(leaf);
@@ -310,7 +310,7 @@ impl<'l> Walk<'l> {
             problem,
         };
         for (index, found) in (first..).zip(&segment.frames) {
-            if bundle::read(bytes.get(found.entry.clone()).unwrap_or_default(), index).is_none() {
+            if !bundle::belongs(bytes.get(found.entry.clone()).unwrap_or_default(), index) {
                 return Err(bad(index, found.offset, "it is not the entry that belongs here"));
             }
             self.append(index, found.leaf)?;
