@@ -138,7 +138,7 @@ pub(crate) fn build(
     let plan = Arc::new(PlanLimiter::succeeding(before.map(|g| &*g.plan), loaded.plan_config(), Arc::clone(&clock))?);
     let business = before.map(|g| &*g.business);
     let business = Arc::new(BusinessLimiter::succeeding(business, loaded.business_config(), Arc::clone(&clock))?);
-    let targets = loaded.upstreams.iter().map(upstream).collect::<Result<_>>()?;
+    let targets = loaded.upstreams.iter().map(|u| upstream(u, &clock)).collect::<Result<_>>()?;
     let apis = loaded.apis.iter().zip(compiled);
     let apis = apis.map(|(api, compiled)| gate_api(&loaded.upstreams, &business, api, compiled)).collect();
     let gate = Gate {
@@ -197,13 +197,15 @@ pub(crate) fn proxy_config(loaded: &Loaded, clock: Arc<dyn Clock>, events: proxy
     config
 }
 
-fn upstream(upstream: &config::Upstream) -> Result<proxy::UpstreamConfig> {
+fn upstream(upstream: &config::Upstream, clock: &Arc<dyn Clock>) -> Result<proxy::UpstreamConfig> {
     let target = |target: &config::Target| {
         proxy::Target::parse(&format!("{}{}", target.origin, target.path))
             .with_context(|| format!("upstream `{}`", upstream.name))
     };
     let targets = upstream.targets.iter().map(target).collect::<Result<_>>()?;
     let mut config = proxy::UpstreamConfig::new(Arc::clone(&upstream.name), targets);
+    let secured = upstream.tls.clone().map(|files| proxy::UpstreamTls::load(files, Arc::clone(clock)));
+    config.tls = secured.transpose().with_context(|| format!("`upstreams.{}.tls`", upstream.name))?;
     config.connect = upstream.connect_timeout;
     config.first_byte = upstream.first_byte_timeout;
     config.total = upstream.total_timeout;

@@ -72,7 +72,7 @@ pub(crate) fn read(root: &Cursor<'_>, surroundings: &Surroundings<'_>) -> Option
     let listen = listen::read(&root.word("listen"), surroundings);
     let edge = edge::read(&root.word("edge"));
     let issuers = identity::read(&root.word("identity"), surroundings);
-    let mut upstreams = upstreams::read(&root.word("upstreams"));
+    let mut upstreams = upstreams::read(&root.word("upstreams"), surroundings);
     let limits = limits::read(root, &issuers);
     let idempotency = audit::idempotency(&root.word("idempotency"));
     let data = audit::data(&root.word("data"), surroundings);

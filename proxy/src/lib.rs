@@ -28,7 +28,7 @@ pub use config::{BODY_GRACE, BodyBounds, Condition, Config, ConnectionBounds, Ev
 pub use drain::{Drained, Running, StartError};
 pub use gate::{Binding, Revision};
 pub use origin::UpstreamOrigin;
-pub use tls::{Prepared, TlsEntry, TlsError, TlsListener};
+pub use tls::{Prepared, TlsEntry, TlsError, TlsListener, UpstreamTls, UpstreamTlsError, UpstreamTlsFiles};
 pub use upstream::answer::ResponseBody;
 pub use upstream::{
     CircuitBreaker, Concurrency, HealthCheck, Per, Retry, TARGETS_MAX, Target, TargetError, UpstreamConfig, Upstreams,

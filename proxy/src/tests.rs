@@ -8,6 +8,7 @@ mod hostile;
 mod overload;
 mod pace;
 mod resilience;
+mod secured;
 mod stale;
 mod strict;
 mod upstream;

@@ -7,11 +7,14 @@
 
 mod entry;
 mod handshake;
+mod outbound;
 mod server;
 pub(crate) mod transport;
 
 pub use entry::{TlsEntry, TlsError};
 pub(crate) use handshake::accept;
+pub(crate) use outbound::is_distrust;
+pub use outbound::{UpstreamTls, UpstreamTlsError, UpstreamTlsFiles};
 
 use crate::config::Event;
 use arc_swap::ArcSwap;

@@ -8,6 +8,7 @@ pub(crate) mod addresses;
 pub(crate) mod answer;
 pub(crate) mod balance;
 pub(crate) mod bulkhead;
+pub(crate) mod carrier;
 pub(crate) mod circuit_breaker;
 pub(crate) mod course;
 pub(crate) mod endpoint;
@@ -29,6 +30,7 @@ pub use health::HealthCheck;
 pub use retry::Retry;
 pub use target::{Target, TargetError};
 
+use crate::tls::UpstreamTls;
 use addresses::{Resolve, SystemResolver};
 use bulkhead::Bulkhead;
 use circuit_breaker::Circuit;
@@ -45,7 +47,9 @@ pub struct UpstreamConfig {
     pub name: Arc<str>,
     /// Where it is: one to [`TARGETS_MAX`] places that answer alike.
     pub targets: Vec<Target>,
-    /// For the connection to stand.
+    /// How its `https` targets are spoken to; without it they are not.
+    pub tls: Option<Arc<UpstreamTls>>,
+    /// For the connection to stand, TLS included.
     pub connect: Duration,
     /// From the end of the request to the end of the answer's head.
     pub first_byte: Duration,
@@ -71,6 +75,7 @@ impl UpstreamConfig {
         Self {
             name,
             targets,
+            tls: None,
             connect: Duration::from_secs(1),
             first_byte: Duration::from_secs(5),
             total: Duration::from_secs(15),
@@ -96,7 +101,11 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     fn new(config: UpstreamConfig, cores: NonZeroUsize, resolver: &Arc<dyn Resolve>) -> Self {
-        let endpoint = |target: &Target| Endpoint::new(target.clone(), config.idle_max, cores, Arc::clone(resolver));
+        let endpoint = |target: &Target| {
+            let mut endpoint = Endpoint::new(target.clone(), config.idle_max, cores, Arc::clone(resolver));
+            endpoint.tls.clone_from(&config.tls);
+            endpoint
+        };
         let endpoints = config.targets.iter().take(TARGETS_MAX).map(endpoint).collect();
         let bulkhead = Bulkhead::new(config.concurrency);
         Self { config, endpoints, bulkhead, budget: Budget::default(), cores }
@@ -149,6 +158,10 @@ impl Upstreams {
     ) -> Self {
         let known = |config: &UpstreamConfig| {
             let known = previous?.upstreams.iter().find(|u| u.config == *config && u.cores == cores)?;
+            // The same files may hold other certificates by now.
+            if let (Some(before), Some(now)) = (&known.config.tls, &config.tls) {
+                before.adopt(now);
+            }
             Some(Arc::clone(known))
         };
         let upstreams = configs
@@ -160,6 +173,11 @@ impl Upstreams {
 
     pub(crate) fn by_index(&self, index: usize) -> Option<&Arc<Upstream>> {
         self.upstreams.get(index)
+    }
+
+    /// How those that speak TLS do it, with their names.
+    pub fn tls(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<UpstreamTls>)> {
+        self.upstreams.iter().filter_map(|upstream| Some((&upstream.config.name, upstream.config.tls.as_ref()?)))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {

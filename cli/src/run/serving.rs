@@ -69,7 +69,7 @@ pub(super) struct Serving {
     pub(super) leash: Arc<Leash>,
     /// How often the wall clock was moved.
     clock_moves: Arc<AtomicU64>,
-    certificates: Option<Arc<Certificates>>,
+    certificates: Arc<Certificates>,
     reloader: Arc<Reloader>,
 }
 
@@ -108,11 +108,11 @@ pub(super) async fn start(
     let tls = wire_up::tls(&loaded, &clock).map_err(unusable_rules)?;
     let mut proxy_config = wire_up::proxy_config(&loaded, Arc::clone(&clock), events());
     proxy_config.tls.clone_from(&tls);
-    let certificates = tls.as_ref().map(|tls| Certificates::of(Arc::clone(tls), Arc::clone(&clock)));
     announce(&loaded);
     let (look, data) = (Look::at(loaded.files.iter().cloned()), loaded.data.clone());
     let revision = wire_up::build(&loaded, compiled, authenticator, &parts, None).map_err(unusable_rules)?;
     let revision: Arc<ArcSwap<Revision>> = Arc::new(ArcSwap::from_pointee(revision));
+    let certificates = Certificates::of(tls.clone(), Arc::clone(&revision), Arc::clone(&clock));
     let running = binding.serve(proxy_config, &revision).map_err(|e| Failure::new(Exit::Internal, e))?;
     if let Some(since) = waiting_since {
         say!("took over: connections waited {} ms", clock.monotonic().saturating_sub(since).as_millis());
@@ -160,9 +160,8 @@ impl Serving {
     fn keep_tasks(&mut self, console: Option<Console>, notifier: Arc<Notifier>) {
         let revision = Arc::clone(&self.reloader.revision);
         self.supervisor.keep("keys", FETCHING_PATIENCE, move |pulse| keep_keys(Arc::clone(&revision), pulse));
-        if let Some(certificates) = self.certificates.clone() {
-            self.supervisor.keep("certificates", WAITING_PATIENCE, move |pulse| Arc::clone(&certificates).keep(pulse));
-        }
+        let certificates = Arc::clone(&self.certificates);
+        self.supervisor.keep("certificates", WAITING_PATIENCE, move |pulse| Arc::clone(&certificates).keep(pulse));
         let (clock, journal) = (Arc::clone(&self.reloader.parts.clock), self.journal.clone());
         let moves = Arc::clone(&self.clock_moves);
         self.supervisor.keep("clock", WAITING_PATIENCE, move |pulse| {
@@ -200,7 +199,7 @@ impl Serving {
     fn sources(&self) -> Vec<Source> {
         let journal = self.journal.clone();
         let (revision, draining) = (Arc::clone(&self.reloader.revision), Arc::clone(&self.draining));
-        let mut sources = vec![
+        vec![
             Source::new("audit", move || match journal.state() {
                 JournalState::Writing => Ready::Yes,
                 JournalState::Unwritable | JournalState::Closed => Ready::No("the trail cannot be written".into()),
@@ -213,9 +212,8 @@ impl Serving {
                 if draining.load(Ordering::Relaxed) { Ready::No("draining".into()) } else { Ready::Yes }
             }),
             self.supervisor.source(),
-        ];
-        sources.extend(self.certificates.iter().map(Certificates::source));
-        sources
+            self.certificates.source(),
+        ]
     }
 
     /// What `/metrics` shows.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `tls` of the listener: the files are read here, so that what is wrong with one is reported with the
+//! `tls` of the listener and of upstreams: the files are read here, so that what is wrong with one is reported with the
 //! place that names it; those who shake hands read them again.
 
 use std::path::PathBuf;
@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use portcullis_decision::finding::Severity;
 use portcullis_pki::{
-    ClientAuthentication, ClientCertificates, ClientFiles, Due, Ends, Fault, KeySource, Leaf, LeafFiles, Name,
-    NameTable, Part, PkiError,
+    Authorities, ClientAuthentication, ClientCertificates, ClientFiles, Due, Ends, Fault, KeySource, Leaf, LeafFiles,
+    Name, NameTable, Part, PkiError,
 };
+use portcullis_proxy::UpstreamTlsFiles;
 
 use super::{Surroundings, secret};
 use crate::cursor::Cursor;
 use crate::loaded::ListenTls;
+use crate::values::host;
 
 /// The most certificates of the listener.
 const ENTRIES_MAX: usize = 1_000;
@@ -61,6 +63,41 @@ fn entry(
         }
     }
     Some(entry)
+}
+
+/// `upstreams.X.tls`.
+pub(super) fn upstream(cursor: &Cursor<'_>, surroundings: &Surroundings<'_>) -> Option<UpstreamTlsFiles> {
+    let authorities = path(&cursor.word("ca"), surroundings);
+    let shows = ["certificate", "key"].map(|word| cursor.word(word).is_present());
+    let leaf = match shows {
+        [false, false] => None,
+        [true, true] => Some(leaf_files(cursor, surroundings)?),
+        [certificate, _] => {
+            let (word, missing) = if certificate { ("certificate", "key") } else { ("key", "certificate") };
+            cursor
+                .word(word)
+                .refuse(format!("a `{word}` without its `{missing}`"))
+                .help(format!("add `{missing}`, or remove the line"))
+                .rule("PC0403");
+            return None;
+        }
+    };
+    let server_name = cursor.word("server_name");
+    let name = server_name.parse(host);
+    if server_name.is_present() && name.is_none() {
+        return None;
+    }
+    if let Some(path) = &authorities {
+        let loaded = read(cursor, Authorities::load(path))?;
+        if let Some(ends) = &loaded.ends {
+            report_end(&cursor.word("ca"), ends, surroundings);
+        }
+    }
+    if let Some(files) = &leaf {
+        let loaded = read(cursor, Leaf::load(files))?;
+        report_end(&cursor.word("certificate"), &loaded.ends, surroundings);
+    }
+    Some(UpstreamTlsFiles { authorities, leaf, server_name: name })
 }
 
 fn path(cursor: &Cursor<'_>, surroundings: &Surroundings<'_>) -> Option<PathBuf> {
@@ -136,10 +173,14 @@ fn read<T>(cursor: &Cursor<'_>, result: Result<T, Fault>) -> Option<T> {
         Ok(value) => return Some(value),
         Err(fault) => fault,
     };
+    let first = |words: [&str; 2]| {
+        let [one, other] = words.map(|word| cursor.word(word));
+        if one.is_present() { one } else { other }
+    };
     let at = match fault.part {
         Part::Certificate => cursor.word("certificate"),
         Part::Key => cursor.word("key"),
-        Part::Authorities => cursor.word("client_ca"),
+        Part::Authorities => first(["client_ca", "ca"]),
         Part::Revocations => cursor.word("crl"),
         Part::Names => cursor.word("names"),
     };

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_decision::finding::Severity;
-use portcullis_proxy::{CircuitBreaker, Concurrency, Retry, TARGETS_MAX};
+use portcullis_proxy::{CircuitBreaker, Concurrency, Retry, TARGETS_MAX, UpstreamTlsFiles};
 
 use super::edge::bounded_duration;
+use super::{Surroundings, tls};
 use crate::cursor::Cursor;
 use crate::loaded::{Api, Upstream, UpstreamIdentity};
 use crate::suggest::did_you_mean;
@@ -28,10 +29,11 @@ pub(super) struct Upstreams<'a> {
     declared: Vec<&'a str>,
 }
 
-pub(super) fn read<'a>(cursor: &Cursor<'a>) -> Upstreams<'a> {
+pub(super) fn read<'a>(cursor: &Cursor<'a>, surroundings: &Surroundings<'_>) -> Upstreams<'a> {
     let sections = cursor.entries();
     let declared = sections.iter().map(|(name, _)| *name).collect();
-    let upstreams = sections.iter().filter_map(|(name, section)| upstream((*name).into(), section)).collect();
+    let read = |(name, section): &(&str, Cursor<'_>)| upstream((*name).into(), section, surroundings);
+    let upstreams = sections.iter().filter_map(read).collect();
     Upstreams { upstreams, declared }
 }
 
@@ -43,6 +45,7 @@ impl Upstreams<'_> {
             let target = target(cursor)?;
             self.upstreams.push(Upstream {
                 name: api.clone(),
+                tls: target.is_https().then(UpstreamTlsFiles::default),
                 targets: vec![target],
                 identity: UpstreamIdentity::None,
                 connect_timeout: CONNECT_DEFAULT,
@@ -85,7 +88,7 @@ pub(super) fn report_unused(cursor: &Cursor<'_>, upstreams: &Upstreams<'_>, apis
     }
 }
 
-fn upstream(name: Arc<str>, section: &Cursor<'_>) -> Option<Upstream> {
+fn upstream(name: Arc<str>, section: &Cursor<'_>, surroundings: &Surroundings<'_>) -> Option<Upstream> {
     let targets = targets(&name, &section.word("targets"));
     let identity = identity(&section.word("identity"));
     let timeout = section.word("timeout");
@@ -97,9 +100,11 @@ fn upstream(name: Arc<str>, section: &Cursor<'_>) -> Option<Upstream> {
             .refuse("a part of the exchange may take longer than the whole")
             .help("`timeout.total` is the longest of the three");
     }
+    let targets = targets?;
     Some(Upstream {
         name,
-        targets: targets?,
+        tls: secured(&section.word("tls"), &targets, surroundings)?,
+        targets,
         identity: identity?,
         connect_timeout: connect,
         first_byte_timeout: first_byte,
@@ -126,6 +131,9 @@ fn targets(name: &str, cursor: &Cursor<'_>) -> Option<Vec<Target>> {
         let Some(found) = target(item) else { continue };
         if targets.iter().any(|known| known.origin == found.origin) {
             item.refuse(format!("{} is in `upstreams.{name}.targets` already", item.shown()));
+        } else if targets.first().is_some_and(|first| first.is_https() != found.is_https()) {
+            item.refuse("some targets of one upstream are https and others http")
+                .help("a request must not depend on which of them it goes to: write `https://` for all");
         } else if targets.first().is_some_and(|first| first.path != found.path) {
             item.refuse("the targets of one upstream have different paths")
                 .help("they answer alike: what one serves below a path the others serve below the same");
@@ -133,6 +141,27 @@ fn targets(name: &str, cursor: &Cursor<'_>) -> Option<Vec<Target>> {
         targets.push(found);
     }
     (!targets.is_empty() && targets.len() == items.len()).then_some(targets)
+}
+
+/// `Some(None)`: plain http.
+#[expect(clippy::option_option, reason = "plain http and nothing usable are two things")]
+fn secured(
+    cursor: &Cursor<'_>,
+    targets: &[Target],
+    surroundings: &Surroundings<'_>,
+) -> Option<Option<UpstreamTlsFiles>> {
+    let https = targets.iter().all(Target::is_https);
+    match (cursor.is_present(), https) {
+        (false, false) => Some(None),
+        (false, true) => Some(Some(UpstreamTlsFiles::default())),
+        (true, true) => tls::upstream(cursor, surroundings).map(Some),
+        (true, false) => {
+            cursor
+                .refuse("`tls` says how https targets are spoken to, and these are http")
+                .help("write `https://` in `targets`, or remove `tls`");
+            None
+        }
+    }
 }
 
 fn identity(cursor: &Cursor<'_>) -> Option<UpstreamIdentity> {
@@ -153,18 +182,12 @@ fn target(cursor: &Cursor<'_>) -> Option<Target> {
         cursor.refuse("the address of an upstream has no query").help(ValueError::UrlQuery.to_string());
         return None;
     }
-    if url.scheme == Scheme::Https {
-        cursor
-            .refuse("`https` to an upstream is not supported yet")
-            .help("name an `http://` address on this machine or a private network; a later version speaks TLS to it");
-        return None;
-    }
-    if !url.is_loopback() {
+    if url.scheme == Scheme::Http && !url.is_loopback() {
         let message = format!("requests to {} travel over plain http", cursor.shown());
         cursor
             .sink()
             .report(cursor.spot(), cursor.at(), message, Severity::Low)
-            .help("keep it on a network nobody else is on")
+            .help("write `https://`, or keep it on a network nobody else is on")
             .rule("PC0405")
             .done();
     }
@@ -176,7 +199,7 @@ fn target(cursor: &Cursor<'_>) -> Option<Target> {
     }
     let path = url.path.trim_end_matches('/').to_owned();
     Some(Target {
-        origin: format!("http://{}", url.authority),
+        origin: format!("{}://{}", url.scheme.as_str(), url.authority),
         host: url.host,
         port: url.port,
         authority: url.authority,

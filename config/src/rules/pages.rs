@@ -219,7 +219,7 @@ pub static ALL: &[Rule] = &[
         cwe: &[319],
         means: "An issuer, a key set, an upstream or the public URL is called over plain http at an address that is not this machine.",
         why: "Whoever is on the way can read tokens, and can give the gateway keys of their own.",
-        fix: "Write `https://`. For upstreams, where it is not supported yet, keep the network private.",
+        fix: "Write `https://`; an upstream whose authority is your own is named with `tls: { ca: PATH }`.",
     },
     Rule {
         number: "PC0501",

@@ -15,6 +15,15 @@ pub(crate) enum Scheme {
     Https,
 }
 
+impl Scheme {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// A checked URL in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
@@ -34,12 +43,19 @@ pub struct Target {
     pub origin: String,
     /// Host name or IP address (IPv6 without brackets).
     pub host: String,
-    /// Port, 80 where none was written.
+    /// Port, 80 or 443 where none was written.
     pub port: u16,
     /// The value of `Host` in requests to it.
     pub authority: String,
     /// Its own path, put in front of that of requests, without a trailing slash; empty at the root.
     pub path: String,
+}
+
+impl Target {
+    /// Whether it is spoken to over TLS.
+    pub fn is_https(&self) -> bool {
+        self.origin.starts_with("https:")
+    }
 }
 
 impl Url {

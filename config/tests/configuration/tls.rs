@@ -109,3 +109,42 @@ fn f24_what_ends_soon_is_found() {
     pair(&scene, "edge", &["api.example.com"], 2025);
     assert!(matches!(found(&text), (Severity::High, message) if message.contains("has ended")));
 }
+
+fn calling(tls: &str) -> String {
+    SMALLEST
+        .replace("upstream: http://127.0.0.1:9000", "upstream: shop")
+        .replace("limits:", &format!("upstreams:\n  shop:\n    targets: [https://shop.internal:8443]\n{tls}limits:"))
+}
+
+#[test]
+fn an_https_upstream_has_its_own_authorities_name_and_certificate() {
+    let scene = scene();
+    let loaded = scene.load(&calling(
+        "    tls: { ca: clients.pem, certificate: edge.pem, key: { file: edge.key }, server_name: orders.internal }\n",
+    ));
+    let tls = loaded.upstreams[0].tls.as_ref().expect("TLS");
+    assert_eq!(
+        (tls.authorities.clone(), tls.server_name.as_deref()),
+        (Some(scene.path("clients.pem")), Some("orders.internal"))
+    );
+    assert!(tls.leaf.is_some());
+    assert!(loaded.upstreams[0].targets[0].is_https());
+    let bare = scene.load(&calling(""));
+    assert_eq!(bare.upstreams[0].tls, Some(portcullis_proxy::UpstreamTlsFiles::default()), "the system's authorities");
+}
+
+#[test]
+fn t105_what_is_wrong_with_an_upstreams_files_is_refused() {
+    for (what, tls, said) in [
+        ("no authorities", "{ ca: empty.pem }", &["PC0403", "tls.ca"][..]),
+        ("a certificate alone", "{ ca: clients.pem, certificate: edge.pem }", &["PC0403", "without its `key`"]),
+        ("a key alone", "{ ca: clients.pem, key: { file: edge.key } }", &["PC0403", "without its `certificate`"]),
+        ("another key", "{ certificate: edge.pem, key: { file: other.key } }", &["PC0402"]),
+        ("no host", "{ server_name: \"a b\" }", &["server_name"]),
+    ] {
+        let shown = scene().refused(&calling(&format!("    tls: {tls}\n")));
+        for words in said {
+            assert!(shown.contains(words), "{what}: no `{words}` in\n{shown}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! from once (RFC 9110 §9.2.2): never after a byte of an answer, never of a body that streams. A key held for a write
 //! does not make it safe: the key is ours and the upstream does not know it, so its write would be done twice.
 
+use crate::tls::is_distrust;
 use crate::upstream::answer;
 use crate::upstream::balance::Tried;
 use crate::upstream::endpoint::Endpoint;
@@ -189,8 +190,8 @@ impl<'a> Course<'a> {
             match line::connect(self.worker, endpoint, patience).await {
                 Ok(idle) => Lease::of(idle, Whose::Fresh),
                 Err(error) if line::is_ours(&error) => return Err(failed(How::Ours, Reason::UpstreamOverloaded)),
-                Err(_) => {
-                    let (how, reason) = (How::Unanswered, Reason::UpstreamUnreachable);
+                Err(error) => {
+                    let (how, reason) = (How::Unanswered, unreached(&error));
                     return Err(Failed { how, reason, draft: Some(Box::new(draft)) });
                 }
             }
@@ -279,7 +280,12 @@ fn judge(error: &hyper::Error, lease: &Lease, endpoint: &Endpoint, again: Option
         return failed(How::Disbelieved, Reason::UpstreamInvalidResponse);
     }
     let draft = again.and_then(|again| head_again(line, endpoint, again)).map(Box::new);
-    Failed { how: unanswered(lease.whose), reason: Reason::UpstreamUnreachable, draft }
+    Failed { how: unanswered(lease.whose), reason: unreached(error), draft }
+}
+
+/// Whether nobody was there, or nobody to be trusted.
+fn unreached(error: &(dyn Error + 'static)) -> Reason {
+    if is_distrust(error) { Reason::UpstreamTls } else { Reason::UpstreamUnreachable }
 }
 
 fn unanswered(whose: Whose) -> How {

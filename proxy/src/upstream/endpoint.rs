@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One target of an upstream: its connections per core, how busy it is, and whether it is well.
 
+use crate::tls::UpstreamTls;
 use crate::upstream::addresses::{Addresses, Resolve};
 use crate::upstream::circuit_breaker::{Circuit, Standing};
 use crate::upstream::pool::Pool;
@@ -20,6 +21,8 @@ const LATENCY_HALF_LIFE_MS: u64 = 1_000;
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) target: Target,
+    /// How it is spoken to, where its address says `https`.
+    pub(crate) tls: Option<Arc<UpstreamTls>>,
     pub(crate) addresses: Arc<Addresses>,
     /// Trips by failures of its own; used where there are several targets, or by choice.
     pub(crate) circuit: Circuit,
@@ -38,6 +41,7 @@ impl Endpoint {
         let addresses = Addresses::of(&target, resolver);
         Self {
             target,
+            tls: None,
             addresses,
             circuit: Circuit::default(),
             health: crate::upstream::health::Health::default(),

@@ -4,10 +4,12 @@
 use crate::deadline::Deadline;
 use crate::upstream::UpstreamConfig;
 use crate::upstream::addresses::Addresses;
+use crate::upstream::carrier::Carrier;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::interim::Interim;
 use crate::upstream::pool::Idle;
 use crate::upstream::sent::Sent;
+use crate::upstream::target::Carriage;
 use crate::worker::Worker;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -163,17 +165,14 @@ pub(crate) fn is_ours(error: &io::Error) -> bool {
 }
 
 /// A transport to one of the target's addresses; none of them may use up the time of the others.
-async fn dial(worker: &Arc<Worker>, endpoint: &Endpoint, patience: Duration) -> io::Result<(TcpStream, SocketAddr)> {
+async fn dial(worker: &Arc<Worker>, endpoint: &Endpoint, patience: Duration) -> io::Result<(Carrier, SocketAddr)> {
     let beside = |work| worker.upstream_tasks.spawn(work);
     let addresses = endpoint.addresses.to_try(worker.deadlines.now_ms(), beside).await?;
     let each = patience.checked_div(u32::try_from(addresses.len()).unwrap_or(1)).unwrap_or(patience);
     let mut last = io::ErrorKind::NotFound.into();
     for address in addresses {
-        match tokio::time::timeout(each, TcpStream::connect(address)).await {
-            Ok(Ok(socket)) => {
-                socket.set_nodelay(true)?;
-                return Ok((socket, address));
-            }
+        match tokio::time::timeout(each, open(endpoint, address)).await {
+            Ok(Ok(carrier)) => return Ok((carrier, address)),
             Ok(Err(error)) => last = error,
             Err(late) => last = late.into(),
         }
@@ -181,8 +180,24 @@ async fn dial(worker: &Arc<Worker>, endpoint: &Endpoint, patience: Duration) -> 
     Err(last)
 }
 
+/// A connection to one address, with the handshake where the target says `https`.
+async fn open(endpoint: &Endpoint, address: SocketAddr) -> io::Result<Carrier> {
+    let socket = TcpStream::connect(address).await?;
+    socket.set_nodelay(true)?;
+    match (endpoint.target.scheme, &endpoint.tls) {
+        (Carriage::Plain, _) => Ok(Carrier::Plain(socket)),
+        (Carriage::Tls, Some(tls)) => {
+            // On the heap while it lasts: it is far larger than what a plain connection needs here.
+            let shaken = Box::pin(tls.connect(socket, &endpoint.target.host_name())).await?;
+            Ok(Carrier::Tls(Box::new(shaken)))
+        }
+        // Never plain where TLS was asked for.
+        (Carriage::Tls, None) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
 struct LineStream {
-    socket: TcpStream,
+    socket: Carrier,
     line: Arc<Line>,
     exchange: u32,
     interim: Interim,

@@ -3,6 +3,7 @@
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 /// Why a URL names no upstream.
@@ -11,11 +12,8 @@ pub enum TargetError {
     /// No URL with scheme and host.
     #[error("an upstream is a URL such as `http://127.0.0.1:9000`")]
     NotAUrl,
-    /// TLS to upstreams.
-    #[error("https upstreams are not supported yet")]
-    HttpsUnsupported,
     /// Another scheme.
-    #[error("an upstream's scheme is `http`")]
+    #[error("an upstream's scheme is `http` or `https`")]
     Scheme,
     /// Credentials, a query or a fragment.
     #[error("an upstream's URL has no user name, query or fragment")]
@@ -33,10 +31,19 @@ pub enum TargetError {
 pub struct Target {
     pub(crate) host: Host,
     pub(crate) port: u16,
+    /// Whether it is spoken to over TLS.
+    pub(crate) scheme: Carriage,
     /// Put in front of every request's path; no slash at its end, empty for `/`.
     pub(crate) path: String,
     /// The `Host` field (RFC 9112 §3.2): ours, never the client's.
     pub(crate) authority: HeaderValue,
+}
+
+/// How a target is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carriage {
+    Plain,
+    Tls,
 }
 
 /// A name, resolved at each connect, or an address.
@@ -53,18 +60,26 @@ impl std::fmt::Display for Target {
 }
 
 impl Target {
+    /// The host as it was named, without brackets.
+    pub(crate) fn host_name(&self) -> Cow<'_, str> {
+        match &self.host {
+            Host::Name(name) => Cow::Borrowed(name),
+            Host::Address(address) => Cow::Owned(address.ip().to_string()),
+        }
+    }
+
     /// Reads a URL.
     pub fn parse(url: &str) -> Result<Self, TargetError> {
         if url.contains('#') {
             return Err(TargetError::Surplus);
         }
         let uri: Uri = url.parse().map_err(|_| TargetError::NotAUrl)?;
-        match uri.scheme() {
+        let scheme = match uri.scheme() {
             None => return Err(TargetError::NotAUrl),
-            Some(scheme) if *scheme == Scheme::HTTP => {}
-            Some(scheme) if *scheme == Scheme::HTTPS => return Err(TargetError::HttpsUnsupported),
+            Some(scheme) if *scheme == Scheme::HTTP => Carriage::Plain,
+            Some(scheme) if *scheme == Scheme::HTTPS => Carriage::Tls,
             Some(_) => return Err(TargetError::Scheme),
-        }
+        };
         let authority = uri.authority().ok_or(TargetError::NotAUrl)?;
         if authority.as_str().contains('@') || uri.query().is_some() {
             return Err(TargetError::Surplus);
@@ -72,14 +87,17 @@ impl Target {
         let port = match (authority.port_u16(), authority.port()) {
             (Some(0), _) => return Err(TargetError::Port),
             (Some(port), _) => port,
-            (None, None) if !authority.as_str().ends_with(':') => 80,
+            (None, None) if !authority.as_str().ends_with(':') => match scheme {
+                Carriage::Plain => 80,
+                Carriage::Tls => 443,
+            },
             (None, _) => return Err(TargetError::Port),
         };
         let path = path(uri.path_and_query())?;
         let host = host(authority, port)?;
         let authority =
             HeaderValue::from_str(&authority.as_str().to_ascii_lowercase()).map_err(|_| TargetError::NotAUrl)?;
-        Ok(Self { host, port, path, authority })
+        Ok(Self { host, port, scheme, path, authority })
     }
 }
 
@@ -113,6 +131,8 @@ mod tests {
 
     #[test]
     fn reads_host_port_and_path() {
+        let secured = Target::parse("https://orders.internal").unwrap();
+        assert_eq!((secured.port, secured.scheme), (443, Carriage::Tls));
         let target = Target::parse("http://Orders.internal:9000/v1/").unwrap();
         assert_eq!(target.host, Host::Name("orders.internal".into()));
         assert_eq!((target.port, target.path.as_str()), (9000, "/v1"));
@@ -128,7 +148,6 @@ mod tests {
         for (url, error) in [
             ("127.0.0.1:9000", TargetError::NotAUrl),
             ("/orders", TargetError::NotAUrl),
-            ("https://orders.internal", TargetError::HttpsUnsupported),
             ("ftp://orders.internal", TargetError::Scheme),
             ("http://user@orders.internal", TargetError::Surplus),
             ("http://orders.internal/?a=b", TargetError::Surplus),

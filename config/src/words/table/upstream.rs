@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The words of one upstream.
 
-use super::{COUNT, DURATION, FLAG};
+use super::{COUNT, DURATION, FLAG, PATH, SECRET};
 use crate::words::{Kind, Section, Shape, choice, later, later_choice, word};
 
 pub(super) static UPSTREAM: Section = Section {
@@ -15,7 +15,7 @@ pub(super) static UPSTREAM: Section = Section {
             "what it is told about the caller; none",
         ),
         word("timeout", Shape::Section(&UPSTREAM_TIMEOUT), "how long it may take"),
-        later("tls", "certificate authority and client certificate"),
+        word("tls", Shape::Section(&UPSTREAM_TLS), "how https targets are spoken to"),
         word("retry", Shape::Section(&UPSTREAM_RETRY), "when a request is sent again; never"),
         word(
             "circuit_breaker",
@@ -33,6 +33,17 @@ static UPSTREAM_IDENTITY: Section = Section {
     words: &[
         word("header", Shape::One(Kind::Header), "a header with the subject"),
         later("assertion", "a signed token"),
+    ],
+    also: None,
+};
+
+static UPSTREAM_TLS: Section = Section {
+    name: "`tls` of an upstream",
+    words: &[
+        word("ca", PATH, "who vouches for it, in PEM, and nobody else; absent: the system's authorities"),
+        word("certificate", PATH, "what the gateway shows it, in PEM"),
+        word("key", Shape::Secret(&SECRET), "the key of that certificate, in PEM"),
+        word("server_name", Shape::One(Kind::Host), "the name its certificate is for; the target's host"),
     ],
     also: None,
 };

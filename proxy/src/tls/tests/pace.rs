@@ -57,7 +57,7 @@ fn t55_an_idle_connection_under_tls_is_closed_with_a_close_notify() {
 fn t57_a_client_that_reads_nothing_is_cut_and_one_that_reads_slowly_is_served() {
     let scene = Scene::new();
     let gateway = serve_with(&scene.listener(), |config| {
-        config.connections.write_stall = ms(500);
+        config.connections.write_stall = ms(1_500);
         config.connections.idle = ms(500);
     });
     let ask = || {
@@ -67,7 +67,7 @@ fn t57_a_client_that_reads_nothing_is_cut_and_one_that_reads_slowly_is_served() 
         stream
     };
     let mut stalled = ask();
-    std::thread::sleep(ms(1_500));
+    std::thread::sleep(ms(3_500));
     let mut got = Vec::new();
     let ended = stalled.read_to_end(&mut got);
     assert!(ended.is_err() || got.len() < BIG_BYTES, "cut: {} bytes", got.len());
