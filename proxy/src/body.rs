@@ -2,7 +2,7 @@
 //! The body of a request on its way in: held to its caps and its pace (T56, T60).
 
 use crate::config::BodyBounds;
-use crate::connection::InletBody;
+use crate::connection::{InletBody, StreamBody};
 use crate::deadline::Deadline;
 use crate::worker::Worker;
 use bytes::Bytes;
@@ -75,6 +75,8 @@ pub struct RequestBody(Option<Box<Source>>);
 enum Source {
     /// One after the other on a connection.
     Connection(ConnectionBody),
+    /// One of many streams of a connection.
+    Stream(StreamBody),
 }
 
 impl RequestBody {
@@ -88,6 +90,11 @@ impl RequestBody {
         let body = ConnectionBody { inlet, pacing: Pacing::new(deadline), worker: Arc::clone(worker) };
         Self(Some(Box::new(Source::Connection(body))))
     }
+
+    /// The body of an HTTP/2 stream.
+    pub(crate) fn of_stream(body: StreamBody) -> Self {
+        if body.is_end() { Self::empty() } else { Self(Some(Box::new(Source::Stream(body)))) }
+    }
 }
 
 impl Body for RequestBody {
@@ -98,6 +105,7 @@ impl Body for RequestBody {
         match self.0.as_deref_mut() {
             None => Poll::Ready(None),
             Some(Source::Connection(body)) => body.poll_data(cx).map_ok(Frame::data),
+            Some(Source::Stream(body)) => body.poll_data(cx).map_ok(Frame::data),
         }
     }
 
@@ -105,6 +113,7 @@ impl Body for RequestBody {
         match self.0.as_deref() {
             None => true,
             Some(Source::Connection(body)) => body.inlet.is_end(),
+            Some(Source::Stream(body)) => body.is_end(),
         }
     }
 
@@ -112,6 +121,7 @@ impl Body for RequestBody {
         let length = match self.0.as_deref() {
             None => Some(0),
             Some(Source::Connection(body)) => body.inlet.length(),
+            Some(Source::Stream(body)) => body.left(),
         };
         length.map_or_else(SizeHint::new, SizeHint::with_exact)
     }

@@ -3,8 +3,11 @@
 //! decides; this file keeps the time and the count.
 
 mod h1;
+mod h2;
+pub(crate) mod spoken;
 
 pub(crate) use h1::InletBody;
+pub(crate) use h2::StreamBody;
 
 use crate::body::RequestBody;
 use crate::caps::Admitted;
@@ -16,6 +19,7 @@ use http::Response;
 use http_body::Body;
 use portcullis_pipeline::{Arrived, BodyFault, Connection};
 use portcullis_wire::{HeadLimits, Reserved};
+use spoken::Spoken;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -81,7 +85,7 @@ pub(crate) fn open<H: Handler>(
     match &worker.config.tls {
         None => {
             let link = Link::new(worker, ends, pace, admitted);
-            worker.client_tasks.spawn(serve(link, handler.clone(), socket));
+            worker.client_tasks.spawn(begin(link, handler.clone(), socket));
         }
         Some(tls) => {
             let (tls, worker, handler) = (Arc::clone(tls), Arc::clone(worker), handler.clone());
@@ -91,16 +95,30 @@ pub(crate) fn open<H: Handler>(
                 let Some((stream, handshake)) = shaken else { return };
                 pace.begin();
                 let ends = Connection { tls: Some(Arc::new(handshake)), ..ends };
-                serve(Link::new(&worker, ends, pace, admitted), handler, stream).await;
+                let spoken = Spoken::agreed(stream.get_ref().1.alpn_protocol());
+                serve(Link::new(&worker, ends, pace, admitted), handler, stream, spoken).await;
             });
         }
     }
 }
 
+/// In the clear, the first bytes tell what is spoken.
+async fn begin<H: Handler>(link: Arc<Link>, handler: H, socket: Socket) {
+    if let Some(spoken) = spoken::listen(&link, &socket).await {
+        serve(link, handler, socket, spoken).await;
+    }
+}
+
 /// Serves over whatever carries the bytes.
-async fn serve<H: Handler, T: Transport>(link: Arc<Link>, handler: H, transport: T) {
-    let stream = ClientStream::new(transport, Arc::clone(&link.pace));
-    h1::drive(link, handler, stream).await;
+async fn serve<H: Handler, T: Transport>(link: Arc<Link>, handler: H, transport: T, spoken: Spoken) {
+    match spoken {
+        Spoken::Http1 => {
+            let stream = ClientStream::new(transport, Arc::clone(&link.pace));
+            h1::drive(link, handler, stream).await;
+        }
+        // On the heap, so that connections of HTTP/1 are not as large as the largest.
+        Spoken::Http2 => Box::pin(h2::drive(link, handler, transport)).await,
+    }
 }
 
 impl Link {

@@ -85,8 +85,8 @@ impl Deadline {
     }
 }
 
-/// Every deadline of one core. Bounded by its connections: each client connection has at most two, each upstream
-/// connection two.
+/// Every deadline of one core. Bounded by its connections: each client connection has at most two and each of its
+/// HTTP/2 streams that waits two more, each upstream connection two.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     entries: Mutex<Vec<Arc<Deadline>>>,

@@ -6,7 +6,7 @@
 //! upstream breaks off at the client, and never looks whole; a connection whose framing is in doubt is not used
 //! again; everything of one request stays on one core.
 //!
-//! Deliberately absent: any decision about a request, HTTP/2, upgrades.
+//! Deliberately absent: any decision about a request, HTTP/2 to upstreams, upgrades.
 
 mod body;
 mod caps;

@@ -61,6 +61,11 @@ impl Pace {
         if self.deadline.fired() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 
+    /// How long each phase may take.
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience
+    }
+
     /// A head was read; the gate decides.
     pub(crate) fn serve(&self) {
         self.phase.store(Phase::Serving as u8, Ordering::Relaxed);
@@ -122,6 +127,11 @@ pub(crate) struct Socket {
 impl Socket {
     pub(crate) fn new(tcp: TcpStream, pace: Arc<Pace>) -> Self {
         Self { tcp, pace, stalled: false }
+    }
+
+    /// Looks at the first bytes without taking them.
+    pub(crate) fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        self.tcp.poll_peek(cx, buf)
     }
 
     fn wrote(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

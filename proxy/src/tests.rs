@@ -4,6 +4,8 @@
 mod chaos;
 mod client;
 mod drain;
+mod h2;
+mod h2raw;
 mod hostile;
 mod overload;
 mod pace;
@@ -287,6 +289,8 @@ impl Handler for Forward {
                 Ok(bytes) => Outgoing::Full(bytes),
                 Err(fault) => return refuse(fault.reason()),
             }
+        } else if body.is_end_stream() {
+            Outgoing::Empty
         } else {
             Outgoing::Stream { body: Capped::new(body, usize::MAX, FaultMemo::default()), framing: head.framing }
         };

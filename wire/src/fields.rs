@@ -96,6 +96,9 @@ pub(crate) fn gather<'r>(
         bytes = bytes.saturating_add(field).saturating_add(FIELD_OVERHEAD_BYTES);
         check_name(name.as_str().as_bytes())?;
         check_value(value.as_bytes())?;
+        if version == Version::HTTP_2 {
+            check_edges(value.as_bytes())?;
+        }
     }
     check_head(bytes, limits)?;
     let mut lines = Lines::new(version, reserved, headers.len());
@@ -108,6 +111,17 @@ pub(crate) fn gather<'r>(
         }
     }
     Ok(lines)
+}
+
+/// RFC 9113 §8.2.1: in HTTP/1 the whitespace around a value is none of it, so a value that brings some would change on
+/// its way (SM-15).
+fn check_edges(value: &[u8]) -> Result<(), WireFault> {
+    match value {
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => {
+            Err(WireFault::malformed("whitespace at the edge of a value in http/2"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The size of the whole head.

@@ -15,6 +15,7 @@ mod authority;
 mod chunks;
 mod fault;
 mod fields;
+pub mod frames;
 mod framing;
 mod grammar;
 mod head;

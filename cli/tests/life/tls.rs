@@ -75,22 +75,22 @@ fn asvs_12_2_1_an_api_over_tls_with_and_without_client_certificates() {
     let gate = scene.start(&[]);
     let ask = |url: &str, arguments: &[&str]| curl(&scene, &gate, url, arguments);
     let answer = ask("https://open.example:PORT/notes/n-1", &[]).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.starts_with("HTTP/2 200"), "{answer}");
     let hsts = "strict-transport-security: max-age=31536000; includeSubDomains";
     assert!(answer.to_ascii_lowercase().contains(&hsts.to_ascii_lowercase()), "{answer}");
     let refused = ask("https://open.example:PORT/nothing", &[]).unwrap();
     assert!(
-        refused.starts_with("HTTP/1.1 404") && refused.to_ascii_lowercase().contains("strict-transport"),
+        refused.starts_with("HTTP/2 404") && refused.to_ascii_lowercase().contains("strict-transport"),
         "{refused}"
     );
     assert!(ask("https://closed.example:PORT/notes/n-1", &[]).is_err(), "no certificate");
     let shown = ["--cert", "client.pem", "--key", "client.key"];
-    assert!(ask("https://closed.example:PORT/notes/n-1", &shown).unwrap().starts_with("HTTP/1.1 200"));
+    assert!(ask("https://closed.example:PORT/notes/n-1", &shown).unwrap().starts_with("HTTP/2 200"));
     assert!(ask("https://nobody.example:PORT/notes/n-1", &[]).unwrap_err().contains("unrecognized name"));
     assert!(ask("http://open.example:PORT/notes/n-1", &[]).is_err(), "no plain HTTP");
     // T54: a connection that was made without a certificate does not lead to a name that wants one.
     let crossed = ask("https://open.example:PORT/notes/n-1", &["-H", "host: closed.example"]).unwrap();
-    assert!(crossed.starts_with("HTTP/1.1 421"), "{crossed}");
+    assert!(crossed.starts_with("HTTP/2 421"), "{crossed}");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn f23_a_renewed_certificate_is_taken_without_a_restart_and_a_wrong_pair_is_not(
     let (scene, servers, _) = scene();
     let gate = scene.start(&[]);
     let ask = || curl(&scene, &gate, "https://open.example:PORT/health", &[]);
-    assert!(ask().unwrap().starts_with("HTTP/1.1 200"));
+    assert!(ask().unwrap().starts_with("HTTP/2 200"));
     // Another authority: curl notices when the new certificate is in force.
     let others = Authority::new(&scene, "others.pem");
     others.leaf(&scene, "open", "open.example", Usage::ServerAuth, 4000);
@@ -107,13 +107,13 @@ fn f23_a_renewed_certificate_is_taken_without_a_restart_and_a_wrong_pair_is_not(
     replace(&scene.file("open.key"), KeyPair::generate().unwrap().serialize_pem().as_bytes());
     hears(&gate, "is not the key of the certificate");
     let new = curl(&scene, &gate, "https://open.example:PORT/health", &["--cacert", "others.pem"]);
-    assert!(new.unwrap().starts_with("HTTP/1.1 200"), "the last good pair stays");
+    assert!(new.unwrap().starts_with("HTTP/2 200"), "the last good pair stays");
     // A hang-up reads them as well, and is refused as a whole.
     hang_up(&gate);
     hears(&gate, "PC0402");
     servers.leaf(&scene, "open", "open.example", Usage::ServerAuth, 4000);
     hang_up(&gate);
-    assert!(ask().unwrap().starts_with("HTTP/1.1 200"));
+    assert!(ask().unwrap().starts_with("HTTP/2 200"));
 }
 
 #[test]

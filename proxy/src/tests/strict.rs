@@ -112,7 +112,7 @@ fn t06_t07_t08_t09_lines_with_two_readings_are_refused() {
 fn t20_what_is_not_http_1_0_or_1_1_is_refused() {
     refused(
         Reason::WireVersion,
-        &all(&["GET / HTTP/1.2\r\nhost: a\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]),
+        &all(&["GET / HTTP/1.2\r\nhost: a\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"]),
     );
     refused(
         Reason::WireMalformed,

@@ -2,6 +2,7 @@
 //! What rustls is told for one name.
 
 use super::TlsEntry;
+use crate::connection::spoken::ALPN_HTTP2;
 use portcullis_decision::Clock;
 use portcullis_pki::{ClientAuthentication, ClientCertificates, Leaf, Time, provider};
 use rustls::crypto::aws_lc_rs::Ticketer;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 /// What is spoken inside, the first choice first (RFC 7301). A client that offers none of these is refused; one that
 /// offers nothing speaks HTTP/1.1.
-pub(crate) const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+pub(crate) const PROTOCOLS: &[&[u8]] = &[ALPN_HTTP2, b"http/1.1"];
 
 /// Plaintext that may wait to be encrypted and written (T57).
 pub(super) const BUFFER_BYTES_MAX: usize = 64 * 1024;

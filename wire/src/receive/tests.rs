@@ -268,6 +268,9 @@ fn t17_http_2_has_its_own_rules() {
         assert_eq!(h2("https://api.example/").with(name, "close").refused(), Reason::WireMalformed, "{name}");
     }
     assert_eq!(h2("https://api.example/").with("te", "gzip").refused(), Reason::WireMalformed);
+    for value in [" a", "a ", "\ta", "a\t", " "] {
+        assert_eq!(h2("https://api.example/").with("x", value).refused(), Reason::WireMalformed, "{value:?}");
+    }
     assert_eq!(h2("https://api.example/").with("transfer-encoding", "chunked").refused(), Reason::WireFraming);
 }
 

@@ -66,6 +66,7 @@ fn the_protocol_is_agreed_on_or_the_handshake_ends() {
     };
     assert_eq!(offering(&["http/1.1"]), Ok(Some(b"http/1.1".to_vec())));
     assert_eq!(offering(&["spdy/3", "http/1.1"]), Ok(Some(b"http/1.1".to_vec())));
+    assert_eq!(offering(&["http/1.1", "h2"]), Ok(Some(b"h2".to_vec())));
     assert_eq!(offering(&[]), Ok(None));
     assert!(offering(&["spdy/3"]).unwrap_err().contains("NoApplicationProtocol"));
     assert!(offering(&["ftp"]).unwrap_err().contains("NoApplicationProtocol"));
