@@ -75,10 +75,19 @@ impl TlsListener {
     /// Reads the same files again. New handshakes see what is in them now; open connections go on. On an error what
     /// was in force stays (F23).
     pub fn reload(&self) -> Result<(), TlsError> {
-        let entries = self.current.load().entries.clone();
-        let prepared = self.prepare(entries)?;
-        self.install(prepared);
-        Ok(())
+        loop {
+            let before = self.current.load_full();
+            let prepared = self.prepare(before.entries.clone())?;
+            if self.replace(&before, prepared) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts into force what was prepared from the entries of `before`, unless others came into force meanwhile: what
+    /// was read for old entries must not take new demands back (T105).
+    fn replace(&self, before: &Arc<Prepared>, prepared: Prepared) -> bool {
+        Arc::ptr_eq(&self.current.compare_and_swap(before, Arc::new(prepared)), before)
     }
 
     /// Reads and checks other entries, for a reload that swaps everything at once.

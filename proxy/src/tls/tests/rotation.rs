@@ -2,6 +2,7 @@
 //! New certificates under load (F23), and what ends when (F24).
 
 use super::*;
+use portcullis_pipeline::Policies;
 use portcullis_pki::{Due, What};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -71,6 +72,23 @@ fn f23_a_new_certificate_is_shown_at_once_and_a_bad_one_never() {
     assert!(tls.reload().is_err(), "one missing file keeps everything as it was");
     assert_eq!(shown(), second);
     assert!(scene.client().get(gateway.at(), "closed.example").is_err(), "and takes no demand away");
+}
+
+#[test]
+fn t105_files_that_were_read_for_old_entries_take_no_new_demand_back() {
+    let scene = Scene::new();
+    let tls = scene.listener();
+    let before = tls.current.load_full();
+    let late = tls.prepare(before.entries.clone()).unwrap();
+    let mut entries = scene.entries();
+    entries[0] = scene.demanding("open", &["open.example"], ClientAuthentication::Required);
+    tls.install(tls.prepare(entries).unwrap());
+    let demanded = tls.policy_of("open.example");
+    assert!(!tls.replace(&before, late));
+    assert_eq!(tls.policy_of("open.example"), demanded);
+    tls.reload().unwrap();
+    assert_eq!(tls.policy_of("open.example"), demanded);
+    assert_eq!(demanded, tls.policy_of("closed.example"));
 }
 
 #[test]
