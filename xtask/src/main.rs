@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Repository chores: `cargo xtask test | layers | lines | bench | smuggle`.
+//! Repository chores: `cargo xtask test | layers | lines | bench | instructions | smuggle`.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks on stdout")]
 
 mod bench;
+mod instructions;
 mod layers;
 mod lines;
+mod load;
 mod smuggle;
 mod test;
 
@@ -18,6 +20,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   layers   imports between crates go only the ways layers.toml allows
   lines    no file over 500 lines, no file name that says nothing
   bench    our binary beside nginx and HAProxy in one run (needs root for the Debian packages)
+  instructions  [--release] [--by-function] [--update] [--binary PATH] [--scenario plain,sec-hs256,all] [--requests N]:
+           instructions of one request under callgrind, beside bench/instructions.toml
   smuggle  --streams N --seed S [--release]: mutated requests through the gate to seven origins, and whether they agree
 ";
 
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
         Some("layers") => layers::run(),
         Some("lines") => lines::run(),
         Some("bench") => bench::run(arguments.get(1..).unwrap_or_default()),
+        Some("instructions") => instructions::run(arguments.get(1..).unwrap_or_default()),
         Some("smuggle") => smuggle::run(arguments.get(1..).unwrap_or_default()),
         _ => {
             print!("{USAGE}");

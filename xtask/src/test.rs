@@ -2,7 +2,7 @@
 //! Everything a change must pass, on a machine that has the Rust toolchain, a C compiler, make, Python 3 and node.
 //! What else a test needs is installed here, and said. Nothing is skipped silently.
 
-use crate::{cargo, layers, lines, root, step};
+use crate::{cargo, instructions, layers, lines, root, step};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result<()> {
     };
     step("tests", tests.env("PORTCULLIS_TEST_PYTHON", &python))?;
     step("doc tests (compile-fail proofs)", cargo().args(["test", "--workspace", "--doc"]))?;
+    instructions::guard()?;
     name_what_did_not_run()
 }
 
