@@ -8,7 +8,7 @@ use crate::drain::{self, Bound, Running, StartError};
 use crate::origin::UpstreamOrigin;
 use crate::upstream::Upstreams;
 use crate::upstream::answer::ResponseBody;
-use crate::upstream::health;
+use crate::upstream::{health, pool};
 use crate::worker::Worker;
 use arc_swap::ArcSwap;
 use http::Response;
@@ -91,10 +91,11 @@ impl Handler for GateHandler {
     type Rules = Arc<Revision>;
 
     fn begin(&self, worker: &Arc<Worker>) {
+        let revision = Arc::clone(&self.revision);
+        let current = move || Arc::clone(&revision.load().upstreams);
+        worker.upstream_tasks.spawn(pool::keep(Arc::clone(worker), current.clone()));
         // One core asks for all.
         if worker.index == 0 {
-            let revision = Arc::clone(&self.revision);
-            let current = move || Arc::clone(&revision.load().upstreams);
             worker.upstream_tasks.spawn(health::keep(Arc::clone(worker), current));
         }
     }

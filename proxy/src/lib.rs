@@ -17,6 +17,7 @@ mod drain;
 mod gate;
 mod listener;
 mod origin;
+mod outlet;
 mod stream;
 mod tasks;
 mod tls;

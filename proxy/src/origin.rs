@@ -4,7 +4,7 @@
 use crate::body::RequestBody;
 use crate::upstream::Upstreams;
 use crate::upstream::answer::{ResponseBody, Why};
-use crate::upstream::course::{Answered, Attempted, Course};
+use crate::upstream::course::{Attempted, Course};
 use crate::upstream::outgoing::Draft;
 use crate::upstream::passage::Passage;
 use crate::worker::Worker;
@@ -51,12 +51,10 @@ impl UpstreamOrigin {
             Box::pin(passage.wait(total)).await?;
         }
         let mut course = Course::new(&self.worker, upstream, began_ms, total);
-        let mut draft = Draft::write(request);
+        let mut draft = Draft::new(request);
         loop {
             draft = match course.attempt(&mut passage, draft).await? {
-                Attempted::Answered(Answered { response, lease, left, .. }) => {
-                    return Ok(response.map(|incoming| ResponseBody::new(incoming, lease, passage, left)));
-                }
+                Attempted::Answered(answered) => return Ok(ResponseBody::of(answered, passage)),
                 Attempted::Again(draft) => draft,
             };
         }

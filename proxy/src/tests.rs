@@ -251,6 +251,7 @@ impl Handler for Forward {
     fn begin(&self, worker: &Arc<Worker>) {
         let upstreams = Arc::clone(&self.upstreams);
         let current = move || Arc::clone(&upstreams);
+        worker.upstream_tasks.spawn(crate::upstream::pool::keep(Arc::clone(worker), current.clone()));
         worker.upstream_tasks.spawn(crate::upstream::health::keep(Arc::clone(worker), current));
     }
 

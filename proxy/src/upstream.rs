@@ -12,14 +12,13 @@ pub(crate) mod carrier;
 pub(crate) mod circuit_breaker;
 pub(crate) mod course;
 pub(crate) mod endpoint;
+pub(crate) mod exchange;
 pub(crate) mod health;
-pub(crate) mod interim;
 pub(crate) mod line;
 pub(crate) mod outgoing;
 pub(crate) mod passage;
 pub(crate) mod pool;
 pub(crate) mod retry;
-pub(crate) mod sent;
 pub(crate) mod tally;
 mod target;
 

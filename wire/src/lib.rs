@@ -11,9 +11,11 @@
 //!
 //! Deliberately absent: sockets, an async runtime, and any decision about who the caller is or what he may do.
 
+mod answer;
 mod authority;
 mod chunks;
 mod fault;
+mod field_line;
 mod fields;
 pub mod frames;
 mod framing;
@@ -29,6 +31,7 @@ mod reserved;
 mod scan;
 pub mod structured;
 
+pub use answer::{AnswerFault, AnswerFraming, AnswerHead, AnswerScan, AnswerScanned, INTERIM_MAX};
 pub use authority::Authority;
 pub use chunks::{ChunkReader, Piece, Pieces};
 pub use fault::WireFault;

@@ -11,13 +11,14 @@
 mod line;
 
 use crate::fault::WireFault;
+use crate::field_line::FieldLine;
 use crate::fields::{self, Lines};
 use crate::grammar;
 use crate::head::{Head, HeadLimits};
 use crate::receive::{self, Line};
 use crate::reserved::Reserved;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, Method};
 use line::RequestLine;
 use smallvec::SmallVec;
 
@@ -54,15 +55,6 @@ pub struct Scan {
     line: usize,
     request: Option<RequestLine>,
     fields: SmallVec<[FieldLine; 16]>,
-}
-
-/// Where a field's name and value stand in the head.
-#[derive(Clone, Copy, Debug)]
-struct FieldLine {
-    start: u32,
-    colon: u32,
-    value: u32,
-    end: u32,
 }
 
 impl Scan {
@@ -161,19 +153,12 @@ impl Scan {
         let Some(colon) = memchr::memchr(b':', line) else {
             return Err(WireFault::malformed("field line without a colon"));
         };
-        let (name, rest) = line.split_at_checked(colon).unwrap_or_default();
+        let name = line.get(..colon).unwrap_or_default();
         fields::check_name(name)?;
-        let rest = rest.get(1..).unwrap_or_default();
-        let (from, to) = grammar::trim(rest);
-        fields::check_size(colon.saturating_add(to.saturating_sub(from)), limits)?;
+        let field = FieldLine::cut(line, start, colon).ok_or(WireFault::head_too_large("the head is too long"))?;
+        fields::check_size(field.size(), limits)?;
         fields::check_count(self.fields.len().saturating_add(1), limits)?;
-        let place = |at: usize| u32::try_from(start.saturating_add(at)).ok();
-        let value = colon.saturating_add(1);
-        let places = (place(0), place(colon), place(value.saturating_add(from)), place(value.saturating_add(to)));
-        let (Some(start), Some(colon), Some(value), Some(end)) = places else {
-            return Err(WireFault::head_too_large("the head is too long"));
-        };
-        self.fields.push(FieldLine { start, colon, value, end });
+        self.fields.push(field);
         Ok(())
     }
 
@@ -197,7 +182,7 @@ impl Scan {
         for field in &self.fields {
             let name =
                 HeaderName::from_bytes(field.name(head)).map_err(|_| WireFault::malformed("field name is no token"))?;
-            lines.take(name, || field.value(head))?;
+            lines.take(name, || field.value(head).ok_or(NOT_VISIBLE))?;
         }
         receive::judge(Line { method, target, authority: None, version: request.version }, lines, limits)
     }
@@ -215,29 +200,11 @@ impl Scan {
 /// The places of a head do not lie in it. Cannot happen; if it did, the head would be refused.
 const LOST: WireFault = WireFault::malformed("the head was lost");
 
+const NOT_VISIBLE: WireFault = WireFault::malformed("field value has bytes that are not visible ascii");
+
 /// What the record shows where no method could be read.
 fn no_method() -> Method {
     Method::from_bytes(b"-").unwrap_or_default()
-}
-
-fn at(place: u32) -> usize {
-    usize::try_from(place).unwrap_or(usize::MAX)
-}
-
-impl FieldLine {
-    fn name<'h>(&self, head: &'h Bytes) -> &'h [u8] {
-        head.get(at(self.start)..at(self.colon)).unwrap_or_default()
-    }
-
-    /// A slice of the head, not a copy.
-    fn value(&self, head: &Bytes) -> Result<HeaderValue, WireFault> {
-        let (from, to) = (at(self.value), at(self.end));
-        if from > to || to > head.len() {
-            return Err(LOST);
-        }
-        HeaderValue::from_maybe_shared(head.slice(from..to))
-            .map_err(|_| WireFault::malformed("field value has bytes that are not visible ascii"))
-    }
 }
 
 #[cfg(test)]

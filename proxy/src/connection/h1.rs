@@ -12,12 +12,13 @@ pub(crate) use inlet::InletBody;
 
 use super::{Handler, Link, Rules};
 use crate::body::RequestBody;
+use crate::outlet::Outlet;
 use crate::stream::{ClientStream, Transport};
 use http::header::CONNECTION;
 use http::{Response, Version};
 use http_body::Body;
 use inlet::{DRAIN_BYTES_MAX, Inlet, Reusable};
-use outlet::{Asked, Outlet};
+use outlet::Asked;
 use portcullis_decision::Reason;
 use portcullis_pipeline::{Arrived, BodyFault};
 use portcullis_wire::{Refusal, Scan, Scanned, WireFault};

@@ -1,118 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-//! An upstream's answer: its head is judged before it is believed (T18), its body is passed on or broken off, never
-//! shortened (F28).
+//! The body of an upstream's answer: passed on or broken off, never shortened (F28).
 
+use crate::upstream::course::Answered;
+use crate::upstream::line::Line;
+use crate::upstream::outgoing::OutgoingBody;
 use crate::upstream::passage::{Outcome, Passage};
-use crate::upstream::pool::Lease;
-use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
-use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use crate::upstream::pool;
+use bytes::{Buf, Bytes};
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use portcullis_pipeline::BodyFault;
+use portcullis_wire::{AnswerFraming, ChunkReader, Piece};
+use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-
-/// Fields of one hop (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] =
-    [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
-
-/// Why a head is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Disbelieved {
-    /// `Content-Length` twice, not a number, or beside `Transfer-Encoding` (RFC 9112 §6.3).
-    Framing,
-    /// 101 to a request that asked for no upgrade.
-    Switching,
-}
-
-/// Checks the framing of an answer and leaves its end-to-end fields. `Content-Length` stays: it is one number.
-pub(crate) fn believe(parts: &mut Parts) -> Result<(), Disbelieved> {
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Disbelieved::Switching);
-    }
-    let headers = &mut parts.headers;
-    if !framing_is_plain(headers, parts.version) {
-        return Err(Disbelieved::Framing);
-    }
-    if headers.contains_key(CONNECTION) {
-        remove_named(headers);
-    }
-    // Few of them are there as a rule, and looking costs less than removing.
-    let mut there = 0_u32;
-    for name in headers.keys() {
-        if let Some(at) = HOP_BY_HOP.iter().position(|known| known == name) {
-            there |= 1 << at;
-        }
-    }
-    for (at, name) in HOP_BY_HOP.iter().enumerate() {
-        if there >> at & 1 == 1 {
-            headers.remove(name);
-        }
-    }
-    // A reason phrase is the upstream's prose; the status says it.
-    parts.extensions.clear();
-    parts.version = Version::HTTP_11;
-    Ok(())
-}
-
-fn framing_is_plain(headers: &HeaderMap, version: Version) -> bool {
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (lengths.next(), lengths.next(), codings.next(), codings.next()) {
-        (None, None, None, None) => true,
-        (Some(length), None, None, None) => is_number(length),
-        (None, None, Some(coding), None) => {
-            version == Version::HTTP_11 && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
-        }
-        _ => false,
-    }
-}
-
-/// Digits and nothing else: hyper also reads `5, 5`.
-fn is_number(length: &HeaderValue) -> bool {
-    let digits = length.as_bytes();
-    !digits.is_empty() && digits.len() <= 19 && digits.iter().all(u8::is_ascii_digit)
-}
-
-fn remove_named(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        // An upstream cannot have the framing it was believed for removed.
-        .filter(|name| *name != CONTENT_LENGTH)
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-}
-
-/// Whether an answer of this head carries no content, whatever its fields say (RFC 9112 §6.3).
-pub(crate) fn is_bodiless(method: &Method, status: StatusCode) -> bool {
-    *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-}
-
-/// The body of an upstream's answer. It owns the connection: given back at the end, closed when dropped early.
+/// The body of an answer. It owns the connection: given back at the end, closed when dropped early.
 #[derive(Debug)]
-pub struct ResponseBody {
-    incoming: Incoming,
-    state: State,
-}
+pub struct ResponseBody(State);
 
 #[derive(Debug)]
 enum State {
-    Open(Lease, Passage),
+    Open(Box<Open>),
+    /// All of it was here with its head, and the connection went back.
+    Whole(Bytes),
     Ended,
-    /// Broken off, and whether because the time was up.
+    /// Broken off, and why.
     Broken(Why),
 }
 
@@ -121,43 +34,193 @@ enum State {
 pub(crate) enum Why {
     TimedOut,
     Upstream,
+    /// The request, whose rest was still to come.
+    Client,
 }
 
+struct Open {
+    line: Box<Line>,
+    passage: Passage,
+    content: Content,
+    /// The request, where the answer came before its end.
+    upload: OutgoingBody,
+    keeps_alive: bool,
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open").field("line", &self.line).field("content", &self.content).finish_non_exhaustive()
+    }
+}
+
+/// What is left of a body.
+#[derive(Debug)]
+enum Content {
+    Length(u64),
+    Chunked {
+        reader: ChunkReader,
+        /// Bytes of the current chunk that are in the buffer.
+        here: usize,
+    },
+    UntilClose,
+    /// What came is no chunk.
+    Malformed,
+}
+
+/// What the buffer held.
+enum Taken {
+    Data(Bytes),
+    NeedMore,
+    End,
+}
+
+/// The framing of the body is broken.
+struct Malformed;
+
 impl ResponseBody {
-    /// `total` is what the exchange had when it began.
-    pub(crate) fn new(incoming: Incoming, lease: Lease, passage: Passage, total: Duration) -> Self {
-        if incoming.is_end_stream() {
-            lease.release(&passage);
-            return Self { incoming, state: State::Ended };
-        }
-        lease.line.step.clear();
-        // Cleared while an upload waited for its client; from here on it is the upstream's time.
-        if !lease.line.total.runs() && !lease.line.total.fired() {
-            lease.line.total.arm(total);
-        }
-        Self { incoming, state: State::Open(lease, passage) }
+    /// The answer, with the connection that its body comes from.
+    pub(crate) fn of(answered: Answered, passage: Passage) -> Response<Self> {
+        let Answered { head, mut line, upload, left } = answered;
+        line.step.clear();
+        let state = match head.framing {
+            AnswerFraming::Length(length) if length > line.buffer.len() as u64 => Ok(Content::Length(length)),
+            AnswerFraming::Length(length) => Err(usize::try_from(length).unwrap_or_default()),
+            AnswerFraming::None => Err(0),
+            AnswerFraming::Chunked => Ok(Content::Chunked { reader: ChunkReader::new(), here: 0 }),
+            AnswerFraming::UntilClose => Ok(Content::UntilClose),
+        };
+        let state = match state {
+            Ok(content) => {
+                // Cleared while an upload waited for its client; from here on it is the upstream's time.
+                if !line.total.runs() && !line.total.fired() {
+                    line.total.arm(left);
+                }
+                State::Open(Box::new(Open { line, passage, content, upload, keeps_alive: head.keeps_alive }))
+            }
+            Err(length) => {
+                let bytes = line.buffer.split_to(length.min(line.buffer.len())).freeze();
+                if head.keeps_alive && line.is_reusable() {
+                    pool::release(line, &passage);
+                }
+                if bytes.is_empty() { State::Ended } else { State::Whole(bytes) }
+            }
+        };
+        let mut response = Response::new(Self(state));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        response
     }
 
     /// Why the body broke off, if it did.
     pub(crate) fn broken(&self) -> Option<Why> {
-        match self.state {
+        match self.0 {
             State::Broken(why) => Some(why),
-            State::Open(..) | State::Ended => None,
+            State::Open(_) | State::Whole(_) | State::Ended => None,
         }
     }
 
     fn end(&mut self) {
-        if let State::Open(lease, passage) = std::mem::replace(&mut self.state, State::Ended) {
-            lease.release(&passage);
+        if let State::Open(open) = std::mem::replace(&mut self.0, State::Ended)
+            && open.keeps_alive
+            && open.line.is_reusable()
+        {
+            pool::release(open.line, &open.passage);
         }
     }
 
-    /// The connection closes with its lease.
+    /// The connection closes.
     fn break_off(&mut self, why: Why) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        if let State::Open(lease, mut passage) = std::mem::replace(&mut self.state, State::Broken(why)) {
-            passage.tell(Outcome::Bad, None, &lease.line.worker);
+        if let State::Open(mut open) = std::mem::replace(&mut self.0, State::Broken(why))
+            && why != Why::Client
+        {
+            open.passage.tell(Outcome::Bad, None, &open.line.worker);
         }
         Poll::Ready(Some(Err(BodyFault::Aborted)))
+    }
+}
+
+impl Open {
+    /// The next piece; whether the time was up where there is none.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Why>> {
+        if self.line.total.fired() {
+            return Poll::Ready(Err(Why::TimedOut));
+        }
+        if self.line.is_sending() && self.line.poll_send(&mut self.upload, None, cx).is_err() {
+            // Without the rest of its request an answer is worth nothing, and the client knows why.
+            return Poll::Ready(Err(Why::Client));
+        }
+        loop {
+            match self.take().map_err(|Malformed| Why::Upstream)? {
+                Taken::Data(data) => return Poll::Ready(Ok(Some(data))),
+                Taken::End => return Poll::Ready(Ok(None)),
+                Taken::NeedMore => {}
+            }
+            let expected = match self.content {
+                Content::Length(left) => left,
+                Content::Chunked { .. } | Content::UntilClose | Content::Malformed => u64::MAX,
+            };
+            let Poll::Ready(read) = self.line.poll_fill(expected, cx) else {
+                self.line.total.watch(cx.waker());
+                return Poll::Pending;
+            };
+            match (read, &self.content) {
+                (Ok(0), Content::UntilClose) => return Poll::Ready(Ok(None)),
+                (Ok(0) | Err(_), _) => return Poll::Ready(Err(Why::Upstream)),
+                (Ok(_), _) => {}
+            }
+        }
+    }
+
+    /// Takes content off the buffer.
+    fn take(&mut self) -> Result<Taken, Malformed> {
+        let buffer = &mut self.line.buffer;
+        let bytes = match &mut self.content {
+            Content::Length(0) => return Ok(Taken::End),
+            Content::Length(left) => {
+                let bytes = usize::try_from(*left).map_or(buffer.len(), |left| left.min(buffer.len()));
+                *left = left.saturating_sub(bytes as u64);
+                bytes
+            }
+            Content::UntilClose => buffer.len(),
+            Content::Malformed => return Err(Malformed),
+            Content::Chunked { reader, here } => {
+                if *here == 0 && next_chunk(reader, buffer, here)? {
+                    return Ok(Taken::End);
+                }
+                std::mem::take(here)
+            }
+        };
+        if bytes == 0 { Ok(Taken::NeedMore) } else { Ok(Taken::Data(buffer.split_to(bytes).freeze())) }
+    }
+
+    /// Whether it is known that nothing more comes.
+    fn is_end(&mut self) -> bool {
+        match &mut self.content {
+            Content::Length(left) => *left == 0,
+            Content::UntilClose | Content::Malformed | Content::Chunked { here: 1.., .. } => false,
+            Content::Chunked { reader, here } => {
+                let end = next_chunk(reader, &mut self.line.buffer, here);
+                // What is wrong behind a piece is told when the next is asked for.
+                end.unwrap_or_else(|Malformed| {
+                    self.content = Content::Malformed;
+                    false
+                })
+            }
+        }
+    }
+}
+
+/// Reads framing up to the next content, or to the end of the body.
+fn next_chunk(reader: &mut ChunkReader, buffer: &mut bytes::BytesMut, here: &mut usize) -> Result<bool, Malformed> {
+    let pieces = reader.read(buffer).map_err(|_| Malformed)?;
+    buffer.advance(pieces.framing);
+    match pieces.piece {
+        Piece::NeedMore => Ok(false),
+        Piece::Data(bytes) => {
+            *here = bytes;
+            Ok(false)
+        }
+        Piece::End => Ok(true),
     }
 }
 
@@ -167,90 +230,41 @@ impl Body for ResponseBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let this = &mut *self;
-        loop {
-            let State::Open(lease, _) = &this.state else { return Poll::Ready(None) };
-            if lease.line.total.fired() {
-                return this.break_off(Why::TimedOut);
+        match &mut this.0 {
+            State::Ended | State::Broken(_) => Poll::Ready(None),
+            State::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.0 = State::Ended;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            match Pin::new(&mut this.incoming).poll_frame(cx) {
-                Poll::Pending => {
-                    lease.line.total.watch(cx.waker());
-                    return Poll::Pending;
-                }
-                Poll::Ready(None) => {
-                    this.end();
-                    return Poll::Ready(None);
-                }
-                Poll::Ready(Some(Err(_))) => return this.break_off(Why::Upstream),
-                Poll::Ready(Some(Ok(frame))) => {
-                    // Trailers were not negotiated with the client (SM-12).
-                    let Ok(data) = frame.into_data() else { continue };
-                    if this.incoming.is_end_stream() {
+            State::Open(open) => match ready!(open.poll_data(cx)) {
+                Ok(Some(data)) => {
+                    if open.is_end() {
                         this.end();
                     }
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                    Poll::Ready(Some(Ok(Frame::data(data))))
                 }
-            }
+                Ok(None) => {
+                    this.end();
+                    Poll::Ready(None)
+                }
+                Err(why) => this.break_off(why),
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.state, State::Ended)
+        matches!(self.0, State::Ended)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parts(version: Version, fields: &[(&'static str, &'static str)]) -> Parts {
-        let mut response = http::Response::new(());
-        *response.version_mut() = version;
-        for (name, value) in fields {
-            response.headers_mut().append(*name, HeaderValue::from_static(value));
+        match &self.0 {
+            State::Open(open) => match open.content {
+                Content::Length(left) => SizeHint::with_exact(left),
+                Content::Chunked { .. } | Content::UntilClose | Content::Malformed => SizeHint::default(),
+            },
+            State::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            State::Ended | State::Broken(_) => SizeHint::with_exact(0),
         }
-        response.into_parts().0
-    }
-
-    #[test]
-    fn t18_ambiguous_framing_is_not_believed() {
-        for fields in [
-            &[("content-length", "5"), ("content-length", "5")] as &[_],
-            &[("content-length", "5, 5")],
-            &[("content-length", "+5")],
-            &[("content-length", "")],
-            &[("content-length", "5"), ("transfer-encoding", "chunked")],
-            &[("transfer-encoding", "gzip, chunked")],
-            &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
-            &[("transfer-encoding", "xchunked")],
-        ] {
-            let mut parts = parts(Version::HTTP_11, fields);
-            assert_eq!(believe(&mut parts), Err(Disbelieved::Framing), "{fields:?}");
-        }
-        assert!(believe(&mut parts(Version::HTTP_10, &[("transfer-encoding", "chunked")])).is_err());
-    }
-
-    #[test]
-    fn fields_of_one_hop_stay_on_it() {
-        let mut parts = parts(
-            Version::HTTP_10,
-            &[
-                ("connection", "close, X-Private"),
-                ("connection", "content-length"),
-                ("x-private", "1"),
-                ("keep-alive", "timeout=5"),
-                ("upgrade", "h2c"),
-                ("content-length", "2"),
-                ("etag", "\"a\""),
-            ],
-        );
-        believe(&mut parts).unwrap();
-        let left: Vec<_> = parts.headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(left, ["content-length", "etag"]);
-        assert_eq!(parts.version, Version::HTTP_11);
     }
 }

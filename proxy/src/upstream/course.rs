@@ -6,25 +6,23 @@
 //! does not make it safe: the key is ours and the upstream does not know it, so its write would be done twice.
 
 use crate::tls::is_distrust;
-use crate::upstream::answer;
 use crate::upstream::balance::Tried;
 use crate::upstream::endpoint::Endpoint;
-use crate::upstream::line::{self, Beginning, Line};
-use crate::upstream::outgoing::{Again, Draft, OutgoingBody, StreamClock};
+use crate::upstream::exchange::{Fault, exchange};
+use crate::upstream::line::{self, Line, Patience};
+use crate::upstream::outgoing::{Draft, OutgoingBody};
 use crate::upstream::passage::{Outcome, Passage};
-use crate::upstream::pool::{Lease, Whose};
+use crate::upstream::pool::Whose;
 use crate::upstream::{Upstream, retry};
 use crate::worker::Worker;
+use http::StatusCode;
 use http::header::RETRY_AFTER;
-use http::{Method, Request, Response, StatusCode};
-use http_body::Body;
-use hyper::body::Incoming;
 use portcullis_decision::Reason;
-use portcullis_pipeline::{BodyFault, OriginFault};
+use portcullis_pipeline::OriginFault;
+use portcullis_wire::AnswerHead;
 use std::error::Error;
-use std::pin::pin;
+use std::io;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 /// One request over all its attempts.
@@ -39,13 +37,14 @@ pub(crate) struct Course<'a> {
     anew: Option<usize>,
 }
 
-/// An answer that was believed.
+/// An answer that was believed, and the connection its body is on.
 pub(crate) struct Answered {
-    pub(crate) response: Response<Incoming>,
-    pub(crate) lease: Lease,
+    pub(crate) head: AnswerHead,
+    pub(crate) line: Box<Line>,
+    /// What is still to be sent of the request.
+    pub(crate) upload: OutgoingBody,
     /// What is left of the time.
     pub(crate) left: Duration,
-    again: Option<Again>,
 }
 
 /// What an attempt came to.
@@ -61,7 +60,7 @@ struct Failed {
     how: How,
     reason: Reason,
     /// The request, where another attempt cannot do harm.
-    draft: Option<Box<Draft>>,
+    draft: Option<Draft>,
 }
 
 /// How it failed.
@@ -97,7 +96,7 @@ impl<'a> Course<'a> {
         let began = upstream.is_timed().then(|| self.worker.config.clock.monotonic());
         let attempted = self.send(endpoint, draft).await;
         let outcome = match &attempted {
-            Ok(answered) if is_failure(answered.response.status()) => Some(Outcome::Bad),
+            Ok((answered, _)) if is_failure(answered.head.status) => Some(Outcome::Bad),
             Ok(_) => Some(Outcome::Good),
             Err(failed) => match failed.how {
                 How::Unanswered | How::Disbelieved => Some(Outcome::Bad),
@@ -112,36 +111,29 @@ impl<'a> Course<'a> {
             }
         }
         match attempted {
-            Ok(answered) if outcome == Some(Outcome::Good) => Ok(Attempted::Answered(answered)),
-            Ok(answered) => Ok(self.reconsider(passage, endpoint, answered).await),
+            Ok((answered, _)) if outcome == Some(Outcome::Good) => Ok(Attempted::Answered(answered)),
+            Ok((answered, draft)) => Ok(self.reconsider(passage, answered, draft).await),
             Err(failed) => self.retry(passage, index, failed).await.map(Attempted::Again),
         }
     }
 
     /// The upstream said that it cannot: perhaps it can a moment later, or another target can. Where it says when,
     /// that is for the client to decide.
-    async fn reconsider(&mut self, passage: &Passage, endpoint: &Endpoint, mut answered: Answered) -> Attempted {
-        let draft = match answered.again.take() {
-            Some(again) if !answered.response.headers().contains_key(RETRY_AFTER) => {
-                head_again(&answered.lease.line, endpoint, again)
-            }
-            Some(_) | None => None,
-        };
-        match draft {
-            Some(draft) if self.may_retry(passage) => {
-                // The answer is not read: its connection closes.
-                drop(answered);
-                self.pause().await;
-                Attempted::Again(draft)
-            }
-            Some(_) | None => Attempted::Answered(answered),
+    async fn reconsider(&mut self, passage: &Passage, answered: Answered, draft: Draft) -> Attempted {
+        let may = draft.is_repeatable() && !answered.head.headers.contains_key(RETRY_AFTER);
+        if may && self.may_retry(passage) {
+            // The answer is not read: its connection closes.
+            drop(answered);
+            self.pause().await;
+            return Attempted::Again(draft);
         }
+        Attempted::Answered(answered)
     }
 
     async fn retry(&mut self, passage: &Passage, index: usize, failed: Failed) -> Result<Draft, OriginFault> {
         let Failed { how, reason, draft } = failed;
         let fault = OriginFault::new(reason);
-        let draft = *draft.ok_or(fault)?;
+        let draft = draft.ok_or(fault)?;
         match how {
             // Once: the next one is on a new connection.
             How::Stale => self.anew = Some(index),
@@ -178,21 +170,21 @@ impl<'a> Course<'a> {
         self.total.saturating_sub(Duration::from_millis(now_ms.saturating_sub(self.began_ms)))
     }
 
-    async fn send(&self, endpoint: &Endpoint, draft: Draft) -> Result<Answered, Failed> {
+    async fn send(&self, endpoint: &Endpoint, mut draft: Draft) -> Result<(Answered, Draft), Failed> {
         let pooled = match self.anew {
             Some(_) => None,
             None => endpoint.pool(self.worker.index).and_then(|pool| pool.lock().take(&endpoint.addresses)),
         };
-        let lease = if let Some(idle) = pooled {
-            Lease::of(idle, Whose::Pool)
+        let (mut line, whose) = if let Some(line) = pooled {
+            (line, Whose::Pool)
         } else {
             let patience = self.upstream.config.connect.min(self.left(self.worker.deadlines.now_ms()));
             match line::connect(self.worker, endpoint, patience).await {
-                Ok(idle) => Lease::of(idle, Whose::Fresh),
+                Ok(line) => (line, Whose::Fresh),
                 Err(error) if line::is_ours(&error) => return Err(failed(How::Ours, Reason::UpstreamOverloaded)),
                 Err(error) => {
                     let (how, reason) = (How::Unanswered, unreached(&error));
-                    return Err(Failed { how, reason, draft: Some(Box::new(draft)) });
+                    return Err(Failed { how, reason, draft: Some(draft) });
                 }
             }
         };
@@ -201,90 +193,36 @@ impl<'a> Course<'a> {
         if left.is_zero() {
             return Err(failed(How::Unanswered, Reason::UpstreamTimeout));
         }
-        let repeats = lease.whose == Whose::Pool || self.retries < self.upstream.config.retry.attempts;
-        let again = if repeats { draft.again() } else { None };
-        let first_byte = self.upstream.config.first_byte;
-        lease.line.begin(Beginning { first_byte, total: left, keep_head: again.is_some(), uploads: draft.uploads() });
-        let spent = || StreamClock { line: Arc::clone(&lease.line), first_byte, total: left };
-        match draft.into_request(&endpoint.target, spent) {
-            Some(request) => exchange(lease, endpoint, request, Rest { left, again }).await,
-            None => Err(failed(How::Client, Reason::UpstreamInvalidResponse)),
+        let patience = Patience { first_byte: self.upstream.config.first_byte, total: left };
+        line.begin(&draft, &endpoint.target, patience);
+        match exchange(&mut line, &mut draft, patience).await {
+            Ok(head) => {
+                let upload = if line.is_sending() { draft.take_body() } else { OutgoingBody::Empty };
+                Ok((Answered { head, line, upload, left }, draft))
+            }
+            Err(fault) => Err(judge(fault, &line, whose, draft)),
         }
     }
 }
 
-/// What an exchange has left.
-struct Rest {
-    left: Duration,
-    again: Option<Again>,
-}
-
-async fn exchange(
-    mut lease: Lease,
-    endpoint: &Endpoint,
-    request: Request<OutgoingBody>,
-    rest: Rest,
-) -> Result<Answered, Failed> {
-    let method = request.method().clone();
-    let answered = {
-        let line = &lease.line;
-        let mut sending = pin!(lease.sender.try_send_request(request));
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(answered) = sending.as_mut().poll(cx) {
-                return Poll::Ready(Some(answered));
-            }
-            if line.step.fired() || line.total.fired() {
-                return Poll::Ready(None);
-            }
-            line.step.watch(cx.waker());
-            Poll::Pending
-        })
-        .await
-    };
-    // Dropping the lease closes the connection.
-    let Rest { left, again } = rest;
-    match answered {
-        Some(Ok(response)) => believe(response, &method, lease, Rest { left, again }),
-        None => {
-            let draft = again.and_then(|again| head_again(&lease.line, endpoint, again)).map(Box::new);
-            let reason = Reason::UpstreamTimeout;
-            Err(Failed { how: How::Unanswered, reason, draft: draft.filter(|_| !lease.line.has_answered()) })
+/// Whose fault it was that no answer came, and whether the request can be sent again.
+fn judge(fault: Fault, line: &Line, whose: Whose, draft: Draft) -> Failed {
+    let unsent = line.is_untouched() && draft.is_whole();
+    let draft = Some(draft).filter(|draft| !line.has_answered() && (unsent || draft.is_repeatable()));
+    match fault {
+        Fault::Client(body) => failed(How::Client, body.reason()),
+        Fault::Disbelieved => failed(How::Disbelieved, Reason::UpstreamInvalidResponse),
+        Fault::Late => Failed { how: How::Unanswered, reason: Reason::UpstreamTimeout, draft },
+        Fault::Unanswered(error) => {
+            let reason = error.as_ref().map_or(Reason::UpstreamUnreachable, unreached);
+            Failed { how: unanswered(whose), reason, draft }
         }
-        Some(Err(mut error)) => match error.take_message() {
-            Some(_) if lease.line.is_hostile() => Err(failed(How::Disbelieved, Reason::UpstreamInvalidResponse)),
-            Some(request) => {
-                let draft = Some(Box::new(Draft::from_unsent(request, &endpoint.target)));
-                Err(Failed { how: unanswered(lease.whose), reason: Reason::UpstreamUnreachable, draft })
-            }
-            None => Err(judge(&error.into_error(), &lease, endpoint, again)),
-        },
     }
-}
-
-fn believe(response: Response<Incoming>, method: &Method, lease: Lease, rest: Rest) -> Result<Answered, Failed> {
-    let (mut parts, incoming) = response.into_parts();
-    answer::believe(&mut parts).map_err(|_| failed(How::Disbelieved, Reason::UpstreamInvalidResponse))?;
-    // hyper reads no content after these either; an upstream that sends some has its connection closed by it.
-    debug_assert!(!answer::is_bodiless(method, parts.status) || incoming.is_end_stream());
-    let Rest { left, again } = rest;
-    Ok(Answered { response: Response::from_parts(parts, incoming), lease, left, again })
-}
-
-/// Whose fault it was that no answer came.
-fn judge(error: &hyper::Error, lease: &Lease, endpoint: &Endpoint, again: Option<Again>) -> Failed {
-    if let Some(body) = error.source().and_then(|source| source.downcast_ref::<BodyFault>()) {
-        return failed(How::Client, body.reason());
-    }
-    let line = &lease.line;
-    if line.is_hostile() || error.is_parse() || line.has_answered() {
-        return failed(How::Disbelieved, Reason::UpstreamInvalidResponse);
-    }
-    let draft = again.and_then(|again| head_again(line, endpoint, again)).map(Box::new);
-    Failed { how: unanswered(lease.whose), reason: unreached(error), draft }
 }
 
 /// Whether nobody was there, or nobody to be trusted.
-fn unreached(error: &(dyn Error + 'static)) -> Reason {
+fn unreached(error: &io::Error) -> Reason {
+    let error: &(dyn Error + 'static) = error;
     if is_distrust(error) { Reason::UpstreamTls } else { Reason::UpstreamUnreachable }
 }
 
@@ -293,10 +231,6 @@ fn unanswered(whose: Whose) -> How {
         Whose::Pool => How::Stale,
         Whose::Fresh => How::Unanswered,
     }
-}
-
-fn head_again(line: &Line, endpoint: &Endpoint, again: Again) -> Option<Draft> {
-    line.head_sent(|head| Draft::from_sent(head, &endpoint.target, again))
 }
 
 fn failed(how: How, reason: Reason) -> Failed {
@@ -310,11 +244,10 @@ fn is_failure(status: StatusCode) -> bool {
 
 /// A `GET` of ours on a connection of its own; whether the answer was 2xx.
 pub(crate) async fn probe(worker: &Arc<Worker>, upstream: &Upstream, endpoint: &Endpoint, path: &str) -> bool {
-    let Ok(idle) = line::connect(worker, endpoint, upstream.config.connect).await else { return false };
-    let lease = Lease::of(idle, Whose::Fresh);
-    let (first_byte, left) = (upstream.config.first_byte, upstream.config.total);
-    lease.line.begin(Beginning { first_byte, total: left, keep_head: false, uploads: false });
-    let Some(request) = Draft::probe(path, &endpoint.target) else { return false };
-    let answered = exchange(lease, endpoint, request, Rest { left, again: None }).await;
-    answered.is_ok_and(|answered| answered.response.status().is_success())
+    let Ok(mut line) = line::connect(worker, endpoint, upstream.config.connect).await else { return false };
+    let patience = Patience { first_byte: upstream.config.first_byte, total: upstream.config.total };
+    let mut draft = Draft::probe(path);
+    line.begin(&draft, &endpoint.target, patience);
+    let answered = exchange(&mut line, &mut draft, patience).await;
+    answered.is_ok_and(|head| head.status.is_success())
 }

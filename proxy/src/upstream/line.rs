@@ -1,159 +1,269 @@
 // SPDX-License-Identifier: Apache-2.0
-//! One connection to an upstream: its socket, its deadlines, and what it saw of the answer so far.
+//! One HTTP/1.1 connection to an upstream: its transport, what waits to be sent and to be read, and its deadlines.
+//!
+//! Whoever has the connection drives it: there is no task beside that of the request, so nothing is handed from one
+//! to the other, and a request that is dropped closes its connection at once.
 
 use crate::deadline::Deadline;
-use crate::upstream::UpstreamConfig;
+use crate::outlet::Outlet;
 use crate::upstream::addresses::Addresses;
 use crate::upstream::carrier::Carrier;
 use crate::upstream::endpoint::Endpoint;
-use crate::upstream::interim::Interim;
-use crate::upstream::pool::Idle;
-use crate::upstream::sent::Sent;
-use crate::upstream::target::Carriage;
+use crate::upstream::outgoing::{Draft, OutgoingBody};
+use crate::upstream::target::{Carriage, Target};
 use crate::worker::Worker;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
+use bytes::BytesMut;
+use portcullis_pipeline::BodyFault;
+use portcullis_wire::{AnswerFault, AnswerHead, AnswerScan, AnswerScanned};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Largest head of an answer, and most bytes of an answer waiting here (T18, T57).
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Room made for reading a head at once; small bodies fit as well.
+const READ_BYTES: usize = 4 * 1024;
+/// The same for what is left of a large body: the most of an answer that waits here (T57).
+const READ_BODY_BYTES: usize = 32 * 1024;
+/// Less room than this is made larger first.
+const READ_BYTES_MIN: usize = 1024;
+/// A buffer that has grown beyond this is not kept by an idle connection.
+const BUFFER_BYTES_KEPT_MAX: usize = 16 * 1024;
 
-/// What the connection's task and its user share.
+/// A connection.
 #[derive(Debug)]
 pub(crate) struct Line {
     /// The core it belongs to.
     pub(crate) worker: Arc<Worker>,
+    carrier: Carrier,
+    outlet: Outlet,
+    /// Read and not yet taken.
+    pub(crate) buffer: BytesMut,
     peer: SocketAddr,
     /// Of the target's addresses when it was opened.
     generation: u32,
-    /// Next byte expected of the upstream; while idle, how long the connection is kept.
+    /// Next byte expected of the upstream.
     pub(crate) step: Arc<Deadline>,
     /// The whole exchange.
     pub(crate) total: Arc<Deadline>,
-    /// Bytes seen since the current request began.
-    answered: AtomicU64,
-    /// Increased by each request; tells the socket that a new answer begins.
-    exchange: AtomicU32,
-    /// The upstream broke a rule hyper does not check.
-    hostile: AtomicBool,
-    /// The client's body is not all handed over yet.
-    uploading: AtomicBool,
-    /// The final answer began before the request had ended: nobody knows what the upstream will take the rest for.
-    early: AtomicBool,
-    idle: AtomicBool,
-    task: OnceLock<Waker>,
-    /// Never contended: who reads it and who writes it live on one core.
-    sent: Mutex<Sent>,
+    /// Whether any byte of the current answer was seen.
+    answered: bool,
+    sending: Sending,
+    /// While idle: when it is closed, in the core's milliseconds.
+    idle_until_ms: u64,
 }
 
-/// What a request may cost, and whether its head is kept.
+/// How far the request is with the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sending {
+    /// Not all of it was taken.
+    Open,
+    /// The upstream has it.
+    Done,
+    /// The upstream takes no more of it. It may have said why.
+    Broken,
+}
+
+/// What a request may cost.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Beginning {
+pub(crate) struct Patience {
+    /// For the upstream's next move, until its answer begins.
     pub(crate) first_byte: Duration,
     pub(crate) total: Duration,
-    pub(crate) keep_head: bool,
-    pub(crate) uploads: bool,
+}
+
+/// Why there is no head of an answer.
+#[derive(Debug)]
+pub(crate) enum NoHead {
+    /// The connection ended.
+    Closed,
+    /// It failed.
+    Failed(io::Error),
+    /// What came is no answer (T18), or an answer to nothing.
+    Disbelieved,
+}
+
+impl From<AnswerFault> for NoHead {
+    fn from(_: AnswerFault) -> Self {
+        Self::Disbelieved
+    }
 }
 
 impl Line {
     /// A request begins.
-    pub(crate) fn begin(&self, Beginning { first_byte, total, keep_head, uploads }: Beginning) {
-        self.sent.lock().begin(keep_head);
-        self.uploading.store(uploads, Ordering::Relaxed);
-        self.idle.store(false, Ordering::Relaxed);
-        self.answered.store(0, Ordering::Relaxed);
-        self.exchange.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn begin(&mut self, draft: &Draft, target: &Target, patience: Patience) {
+        draft.write(target, &mut self.outlet);
+        self.answered = false;
+        self.sending = Sending::Open;
+        self.arm(patience);
+    }
+
+    fn arm(&self, Patience { first_byte, total }: Patience) {
         // The whole is never shorter than a step: one of the two is enough to wait for.
         self.step.arm(first_byte.min(total));
         self.total.arm(total);
     }
 
-    /// The exchange is over and the connection waits for the next.
-    pub(crate) fn rest(&self, config: &UpstreamConfig) {
-        self.total.clear();
-        if let Some(task) = self.task.get() {
-            self.step.watch(task);
+    /// Sends what there is of the request, its body too as it comes. `patience`: the upstream's time runs only while
+    /// it is the upstream that is waited for. Only a body that fails is an error: an upstream that takes no more of it
+    /// may have answered.
+    pub(crate) fn poll_send(
+        &mut self,
+        body: &mut OutgoingBody,
+        patience: Option<Patience>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), BodyFault> {
+        while self.sending == Sending::Open {
+            let offered = self.offer(body, cx)?;
+            if let (Some(patience), OutgoingBody::Stream(_)) = (patience, &*body) {
+                match offered {
+                    Offered::WaitsForClient => {
+                        self.step.clear();
+                        self.total.clear();
+                    }
+                    Offered::Moved => self.arm(patience),
+                    Offered::Nothing => {}
+                }
+            }
+            match self.outlet.poll_write(cx, &mut self.carrier) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(_)) => self.sending = Sending::Broken,
+                Poll::Ready(Ok(())) if self.outlet.is_complete() => self.sending = Sending::Done,
+                Poll::Ready(Ok(())) if offered == Offered::WaitsForClient => return Ok(()),
+                Poll::Ready(Ok(())) => {}
+            }
         }
-        self.step.arm(config.idle);
-        self.idle.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// What `read` makes of the head of the current request, if it was kept and is whole.
-    pub(crate) fn head_sent<T>(&self, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
-        read(self.sent.lock().head()?)
+    /// Puts the next piece of the body into the outlet.
+    fn offer(&mut self, body: &mut OutgoingBody, cx: &mut Context<'_>) -> Result<Offered, BodyFault> {
+        let OutgoingBody::Stream(stream) = body else { return Ok(Offered::Nothing) };
+        if self.outlet.is_complete() || !self.outlet.has_room() {
+            return Ok(Offered::Nothing);
+        }
+        let put = match stream.poll_data(cx) {
+            Poll::Pending => return Ok(Offered::WaitsForClient),
+            Poll::Ready(Some(data)) => self.outlet.push(data?),
+            Poll::Ready(None) => self.outlet.finish(),
+        };
+        // More or less than it said.
+        put.map(|()| Offered::Moved).map_err(|_| BodyFault::Malformed)
+    }
+
+    /// Reads the head of the answer.
+    pub(crate) fn poll_head(
+        &mut self,
+        scan: &mut AnswerScan,
+        to_head: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<AnswerHead, NoHead>> {
+        loop {
+            match ready!(self.poll_fill(0, cx)) {
+                Ok(0) if self.answered => return Poll::Ready(Err(NoHead::Disbelieved)),
+                Ok(0) => return Poll::Ready(Err(NoHead::Closed)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(NoHead::Failed(error))),
+            }
+            self.answered = true;
+            if self.outlet.is_untouched() {
+                return Poll::Ready(Err(NoHead::Disbelieved));
+            }
+            match scan.head(&mut self.buffer, to_head) {
+                AnswerScanned::NeedMore => {}
+                AnswerScanned::Head(head) => return Poll::Ready(Ok(head)),
+                AnswerScanned::Refused(fault) => return Poll::Ready(Err(fault.into())),
+            }
+        }
+    }
+
+    /// Reads what there is, as far as there is room, for a body with so many bytes to come; 0: no more comes.
+    pub(crate) fn poll_fill(&mut self, expected: u64, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.buffer.capacity().saturating_sub(self.buffer.len()) < READ_BYTES_MIN {
+            let more = usize::try_from(expected).unwrap_or(READ_BODY_BYTES);
+            self.buffer.reserve(more.clamp(READ_BYTES, READ_BODY_BYTES));
+        }
+        pin!(self.carrier.read_buf(&mut self.buffer)).poll(cx)
+    }
+
+    /// Whether any byte of the current answer was seen.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Whether the upstream took nothing of the current request.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.outlet.is_untouched()
+    }
+
+    /// Whether more of the request is to be sent.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.sending == Sending::Open
+    }
+
+    /// Whether another request may follow: this one was taken whole before it was answered, so that nobody wonders
+    /// what its rest will be taken for (SM-13), and nothing came behind its answer.
+    pub(crate) fn is_reusable(&self) -> bool {
+        self.sending == Sending::Done && self.buffer.is_empty()
+    }
+
+    /// The exchange is over and the connection waits for the next.
+    pub(crate) fn rest(&mut self, idle: Duration) {
+        self.step.clear();
+        self.total.clear();
+        if self.buffer.capacity() > BUFFER_BYTES_KEPT_MAX {
+            self.buffer = BytesMut::new();
+        }
+        let idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        self.idle_until_ms = self.worker.deadlines.now_ms().saturating_add(idle_ms);
+    }
+
+    /// Whether it may wait on, or be used, after it has rested: its time is not up, and nothing came in, neither an
+    /// end nor an answer to nothing (T18). Costs no system call unless something did.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let mut cx = Context::from_waker(Waker::noop());
+        self.worker.deadlines.now_ms() < self.idle_until_ms
+            && Pin::new(&mut self.carrier).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
     /// Whether it leads to where the target is now.
     pub(crate) fn is_current(&self, addresses: &Addresses) -> bool {
         addresses.leads_to(self.peer, self.generation)
     }
-
-    /// The client's body is handed over to its last byte.
-    pub(crate) fn uploaded(&self) {
-        self.uploading.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether another request may follow on it (SM-13).
-    pub(crate) fn is_reusable(&self) -> bool {
-        !self.early.load(Ordering::Relaxed) && !self.is_hostile()
-    }
-
-    /// Whether any byte of the current answer was seen.
-    pub(crate) fn has_answered(&self) -> bool {
-        self.answered.load(Ordering::Relaxed) > 0
-    }
-
-    /// Whether the upstream broke a rule hyper does not check.
-    pub(crate) fn is_hostile(&self) -> bool {
-        self.hostile.load(Ordering::Relaxed)
-    }
 }
 
-/// Opens a connection and starts its task.
-pub(crate) async fn connect(worker: &Arc<Worker>, endpoint: &Endpoint, patience: Duration) -> io::Result<Idle> {
-    let (socket, peer) = tokio::time::timeout(patience, dial(worker, endpoint, patience)).await??;
-    let line = Arc::new(Line {
+/// What was found to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offered {
+    /// All there is waits to be taken.
+    Nothing,
+    /// A piece, or the end.
+    Moved,
+    /// The next piece is not here.
+    WaitsForClient,
+}
+
+/// Opens a connection.
+pub(crate) async fn connect(worker: &Arc<Worker>, endpoint: &Endpoint, patience: Duration) -> io::Result<Box<Line>> {
+    let (carrier, peer) = tokio::time::timeout(patience, dial(worker, endpoint, patience)).await??;
+    Ok(Box::new(Line {
         worker: Arc::clone(worker),
+        carrier,
+        outlet: Outlet::new(),
+        buffer: BytesMut::new(),
         peer,
         generation: endpoint.addresses.generation_of(peer),
         step: worker.deadlines.register(),
         total: worker.deadlines.register(),
-        answered: AtomicU64::new(0),
-        exchange: AtomicU32::new(0),
-        hostile: AtomicBool::new(false),
-        uploading: AtomicBool::new(false),
-        early: AtomicBool::new(false),
-        idle: AtomicBool::new(false),
-        task: OnceLock::new(),
-        sent: Mutex::default(),
-    });
-    let stream =
-        LineStream { socket, line: Arc::clone(&line), exchange: 0, interim: Interim::new(), written: Written::Nothing };
-    let (sender, mut connection) = http1::Builder::new()
-        .max_buf_size(BUFFER_BYTES_MAX)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    let kept = Arc::clone(&line);
-    worker.upstream_tasks.spawn(std::future::poll_fn(move |cx| {
-        let _ = kept.task.get_or_init(|| cx.waker().clone());
-        if kept.idle.load(Ordering::Relaxed) && kept.step.fired() {
-            return Poll::Ready(());
-        }
-        // Its error reaches whoever uses the connection; with nobody there it means that the upstream closed.
-        Pin::new(&mut connection).poll(cx).map(drop)
-    }));
-    Ok(Idle { sender, line })
+        answered: false,
+        sending: Sending::Open,
+        idle_until_ms: 0,
+    }))
 }
 
 /// `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` and `EADDRNOTAVAIL` of Linux.
@@ -193,107 +303,6 @@ async fn open(endpoint: &Endpoint, address: SocketAddr) -> io::Result<Carrier> {
         }
         // Never plain where TLS was asked for.
         (Carriage::Tls, None) => Err(io::ErrorKind::Unsupported.into()),
-    }
-}
-
-struct LineStream {
-    socket: Carrier,
-    line: Arc<Line>,
-    exchange: u32,
-    interim: Interim,
-    written: Written,
-}
-
-/// How much of the current request the socket took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Written {
-    Nothing,
-    /// Some of what it was offered.
-    Some,
-    /// All it was offered so far.
-    All,
-}
-
-impl LineStream {
-    /// Looks whether another request has begun.
-    fn turn(&mut self) {
-        let exchange = self.line.exchange.load(Ordering::Relaxed);
-        if exchange != self.exchange {
-            self.exchange = exchange;
-            self.interim = Interim::new();
-            self.written = Written::Nothing;
-        }
-    }
-
-    fn observe(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.turn();
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.line.answered.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        let began = self.interim.is_final();
-        let counted = self.interim.observe(bytes);
-        if counted.is_err() || self.written == Written::Nothing {
-            // Too many interim answers, or an answer to nothing (T18).
-            self.line.hostile.store(true, Ordering::Relaxed);
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let unfinished = self.written == Written::Some || self.line.uploading.load(Ordering::Relaxed);
-        if unfinished && !began && self.interim.is_final() {
-            self.line.early.store(true, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    fn offer(&mut self, first: &[u8]) {
-        self.turn();
-        if self.written == Written::Nothing {
-            self.line.sent.lock().offer(first);
-        }
-    }
-
-    fn wrote(&mut self, taken: usize, offered: usize) {
-        self.written = if taken < offered { Written::Some } else { Written::All };
-    }
-}
-
-impl AsyncRead for LineStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
-        Poll::Ready(self.observe(buf.filled().get(before..).unwrap_or_default()))
-    }
-}
-
-impl AsyncWrite for LineStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.offer(buf);
-        let taken = ready!(Pin::new(&mut self.socket).poll_write(cx, buf))?;
-        self.wrote(taken, buf.len());
-        Poll::Ready(Ok(taken))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.offer(bufs.first().map_or(&[], |first| first));
-        let taken = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs))?;
-        self.wrote(taken, bufs.iter().map(|buf| buf.len()).sum());
-        Poll::Ready(Ok(taken))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
 

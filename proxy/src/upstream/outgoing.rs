@@ -1,272 +1,218 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The request an upstream gets: our request line, our `Host`, our framing.
+//!
+//! It is written from here for every attempt, and stays here while it is under way: what must be sent again was never
+//! given away. Only a body that streams is used up.
 
-use crate::upstream::line::Line;
-use crate::upstream::sent;
+use crate::outlet::{Coding, Outlet};
 use crate::upstream::target::Target;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
-use http_body::{Body, Frame, SizeHint};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http_body::Body;
 use portcullis_pipeline::{BodyFault, OriginRequest, Outgoing};
 use portcullis_wire::Framing;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::OnceLock;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 /// The body a connection to an upstream sends.
 pub(crate) enum OutgoingBody {
-    /// Nothing, or nothing more.
+    /// Nothing.
     Empty,
     /// Bytes that can be sent again.
     Full(Bytes),
     /// The client's body as it comes.
-    Stream(Box<Stream>),
+    Stream(Stream),
 }
 
-/// A body that passes through, with the patience for its exchange.
+/// A body that passes through.
 pub(crate) struct Stream {
     body: Pin<Box<dyn Body<Data = Bytes, Error = BodyFault> + Send>>,
-    /// Bytes to come, where the client said how many.
-    left: Option<u64>,
-    clock: Arc<OnceLock<StreamClock>>,
+    coding: Coding,
+    /// Nobody has asked for any of it.
+    untouched: bool,
 }
 
-/// Set once the connection is known.
-pub(crate) struct StreamClock {
-    pub(crate) line: Arc<Line>,
-    pub(crate) first_byte: Duration,
-    pub(crate) total: Duration,
-}
-
-/// A request not yet handed to a connection.
+/// A request on its way.
 pub(crate) struct Draft {
     method: Method,
     /// Origin-form; the target's own path is put in front when a target is chosen.
     path: String,
     headers: HeaderMap,
-    body: OutgoingBody,
-    clock: Option<Arc<OnceLock<StreamClock>>>,
-}
-
-/// The body of a request that may be sent again. The head is with the connection, as it was sent.
-pub(crate) struct Again {
-    body: Bytes,
+    pub(crate) body: OutgoingBody,
+    /// Whether it is a probe of ours: not below the target's own path, and nothing follows on its connection.
+    is_probe: bool,
 }
 
 /// Whatever stands there is not of this exchange: framing and connection management are ours.
-const OURS: [HeaderName; 3] = [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION];
+const OURS: [HeaderName; 4] = [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, HOST];
 
 impl Draft {
-    /// Writes the head, but for what depends on the target.
-    pub(crate) fn write<B>(request: OriginRequest<B>) -> Self
+    /// Takes a request over.
+    pub(crate) fn new<B>(request: OriginRequest<B>) -> Self
     where
         B: Body<Data = Bytes, Error = BodyFault> + Send + Unpin + 'static,
     {
-        let OriginRequest { method, target, mut headers, body, .. } = request;
-        // They are hardly ever there, and looking costs less than removing.
-        if headers.keys().any(|name| OURS.contains(name)) {
-            for name in &OURS {
-                headers.remove(name);
-            }
-        }
-        let (body, clock) = match body {
-            Outgoing::Full(bytes) if !bytes.is_empty() => (OutgoingBody::Full(bytes), None),
+        let OriginRequest { method, target, headers, body, .. } = request;
+        let body = match body {
+            Outgoing::Full(bytes) if !bytes.is_empty() => OutgoingBody::Full(bytes),
             Outgoing::Full(_)
             | Outgoing::Empty
-            | Outgoing::Stream { framing: Framing::None | Framing::Length(0), .. } => {
-                // RFC 9110 §8.6: said where the method gives content a meaning.
-                if matches!(method, Method::POST | Method::PUT | Method::PATCH) {
-                    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-                }
-                (OutgoingBody::Empty, None)
+            | Outgoing::Stream { framing: Framing::None | Framing::Length(0), .. } => OutgoingBody::Empty,
+            Outgoing::Stream { body, framing: Framing::Length(length) } => {
+                OutgoingBody::Stream(Stream::new(body, Coding::Length(length)))
             }
-            Outgoing::Stream { body, framing } => {
-                // Said here, because hyper sends no body of unknown length with a GET: it would vanish silently.
-                match framing {
-                    Framing::Length(length) => headers.insert(CONTENT_LENGTH, HeaderValue::from(length)),
-                    Framing::Chunked | Framing::None => {
-                        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))
-                    }
-                };
-                let clock = Arc::new(OnceLock::new());
-                let left = match framing {
-                    Framing::Length(length) => Some(length),
-                    Framing::Chunked | Framing::None => None,
-                };
-                let stream = Stream { body: Box::pin(body), left, clock: Arc::clone(&clock) };
-                (OutgoingBody::Stream(Box::new(stream)), Some(clock))
+            Outgoing::Stream { body, framing: Framing::Chunked } => {
+                OutgoingBody::Stream(Stream::new(body, Coding::Chunked))
             }
         };
-        Self { method, path: target, headers, body, clock }
+        Self { method, path: target, headers, body, is_probe: false }
+    }
+
+    /// A request of ours.
+    pub(crate) fn probe(path: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, HeaderValue::from_static("portcullis-health"));
+        Self { method: Method::GET, path: path.to_owned(), headers, body: OutgoingBody::Empty, is_probe: true }
+    }
+
+    /// Whether its answer has no body.
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
     }
 
     /// Whether sending twice is no different from sending once (RFC 9110 §9.2.2), and possible.
     pub(crate) fn is_repeatable(&self) -> bool {
-        self.clock.is_none()
+        !matches!(self.body, OutgoingBody::Stream(_))
             && matches!(
                 self.method,
                 Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
             )
     }
 
-    /// What is needed beside the head to send a repeatable request again: no more than a count.
-    pub(crate) fn again(&self) -> Option<Again> {
+    /// Whether all of its body is still here.
+    pub(crate) fn is_whole(&self) -> bool {
         match &self.body {
-            _ if !self.is_repeatable() => None,
-            OutgoingBody::Empty => Some(Again { body: Bytes::new() }),
-            OutgoingBody::Full(bytes) => Some(Again { body: bytes.clone() }),
-            OutgoingBody::Stream(_) => None,
+            OutgoingBody::Empty | OutgoingBody::Full(_) => true,
+            OutgoingBody::Stream(stream) => stream.untouched,
         }
     }
 
-    /// Whether its body comes from the client while it is sent.
-    pub(crate) fn uploads(&self) -> bool {
-        self.clock.is_some()
+    /// What is still to come of its body goes where its answer goes.
+    pub(crate) fn take_body(&mut self) -> OutgoingBody {
+        std::mem::replace(&mut self.body, OutgoingBody::Empty)
     }
 
-    /// A request of ours.
-    pub(crate) fn probe(path: &str, target: &Target) -> Option<Request<OutgoingBody>> {
-        let mut request = Request::new(OutgoingBody::Empty);
-        *request.uri_mut() = Uri::from(PathAndQuery::try_from(path).ok()?);
-        let headers = request.headers_mut();
-        headers.insert(HOST, target.authority.clone());
-        headers.insert(USER_AGENT, HeaderValue::from_static("portcullis-health"));
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        Some(request)
-    }
-
-    /// The request for a connection to `target`; `None` when its path is no origin-form (which the canonical path
-    /// rules out).
-    pub(crate) fn into_request(
-        mut self,
-        target: &Target,
-        spent: impl FnOnce() -> StreamClock,
-    ) -> Option<Request<OutgoingBody>> {
-        let path = if target.path.is_empty() { self.path } else { format!("{}{}", target.path, self.path) };
-        let path = PathAndQuery::try_from(path).ok().filter(|path| path.as_str().starts_with('/'))?;
-        self.headers.insert(HOST, target.authority.clone());
-        if let Some(clock) = self.clock {
-            // Empty until now: a draft that was given back unsent has a new one.
-            let _ = clock.set(spent());
+    /// Writes the head, and the body where it is here.
+    pub(crate) fn write(&self, target: &Target, outlet: &mut Outlet) {
+        outlet.start(match &self.body {
+            OutgoingBody::Empty => Coding::Bodiless,
+            OutgoingBody::Full(bytes) => Coding::Length(bytes.len() as u64),
+            OutgoingBody::Stream(stream) => stream.coding,
+        });
+        let base = if self.is_probe { "" } else { &target.path };
+        for part in [self.method.as_str(), " ", base, &self.path, " HTTP/1.1\r\n"] {
+            outlet.put(part.as_bytes());
         }
-        let mut request = Request::new(self.body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = Uri::from(path);
-        *request.headers_mut() = self.headers;
-        Some(request)
-    }
-
-    /// A request whose connection ended without an answer, from the head as it was sent there.
-    pub(crate) fn from_sent(head: &[u8], target: &Target, again: Again) -> Option<Self> {
-        let sent::Head { method, path, mut headers } = sent::read(head)?;
-        let path = path.strip_prefix(target.path.as_str()).filter(|path| path.starts_with('/'))?.to_owned();
-        headers.remove(HOST);
-        // hyper says it of a body in one piece; of none it is our own word.
-        if !again.body.is_empty() {
-            headers.remove(CONTENT_LENGTH);
+        outlet.field(&HOST, target.authority.as_bytes());
+        for (name, value) in &self.headers {
+            if !OURS.contains(name) {
+                outlet.field(name, value.as_bytes());
+            }
         }
-        let body = if again.body.is_empty() { OutgoingBody::Empty } else { OutgoingBody::Full(again.body) };
-        Some(Self { method, path, headers, body, clock: None })
-    }
-
-    /// A request that a connection to `target` gave back before it sent any of it.
-    pub(crate) fn from_unsent(request: Request<OutgoingBody>, target: &Target) -> Self {
-        let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-        let path = path.strip_prefix(target.path.as_str()).unwrap_or(path).to_owned();
-        let (parts, mut body) = request.into_parts();
-        let clock = match &mut body {
-            OutgoingBody::Stream(stream) => {
-                stream.clock = Arc::new(OnceLock::new());
-                Some(Arc::clone(&stream.clock))
+        match &self.body {
+            // RFC 9110 §8.6: said where the method gives content a meaning.
+            OutgoingBody::Empty if matches!(self.method, Method::POST | Method::PUT | Method::PATCH) => {
+                outlet.length(0);
             }
-            OutgoingBody::Empty | OutgoingBody::Full(_) => None,
-        };
-        Self { method: parts.method, path, headers: parts.headers, body, clock }
-    }
-}
-
-impl Stream {
-    /// The upstream's time runs only while it is the upstream that is waited for.
-    fn keep_time(&self, polled: Progress) {
-        let Some(clock) = self.clock.get() else { return };
-        match polled {
-            Progress::WaitsForClient => {
-                clock.line.step.clear();
-                clock.line.total.clear();
-            }
-            Progress::Moved => {
-                clock.line.step.arm(clock.first_byte);
-                clock.line.total.arm(clock.total);
-            }
+            OutgoingBody::Empty => {}
+            OutgoingBody::Full(bytes) => outlet.length(bytes.len() as u64),
+            OutgoingBody::Stream(Stream { coding: Coding::Length(length), .. }) => outlet.length(*length),
+            OutgoingBody::Stream(_) => outlet.field(&TRANSFER_ENCODING, b"chunked"),
+        }
+        if self.is_probe {
+            outlet.field(&CONNECTION, b"close");
+        }
+        outlet.put(b"\r\n");
+        if let OutgoingBody::Full(bytes) = &self.body {
+            // It is as long as was just said.
+            let _ = outlet.push(bytes.clone());
         }
     }
 }
 
 impl Stream {
-    /// Notes the end of the upload: hyper does not ask for more than was announced.
-    fn count(&mut self, frame: Option<&Result<Frame<Bytes>, BodyFault>>) {
-        let ended = match frame {
-            None => true,
-            Some(Err(_)) => false,
-            Some(Ok(frame)) => {
-                let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-                self.left = self.left.map(|left| left.saturating_sub(bytes));
-                self.left == Some(0)
-            }
-        };
-        if let (true, Some(clock)) = (ended, self.clock.get()) {
-            clock.line.uploaded();
-        }
+    fn new(body: impl Body<Data = Bytes, Error = BodyFault> + Send + 'static, coding: Coding) -> Self {
+        Self { body: Box::pin(body), coding, untouched: true }
     }
-}
 
-#[derive(Clone, Copy)]
-enum Progress {
-    WaitsForClient,
-    Moved,
-}
-
-impl Body for OutgoingBody {
-    type Data = Bytes;
-    type Error = BodyFault;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        match &mut *self {
-            OutgoingBody::Empty => Poll::Ready(None),
-            OutgoingBody::Full(bytes) => {
-                let bytes = std::mem::take(bytes);
-                *self = OutgoingBody::Empty;
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
-            }
-            OutgoingBody::Stream(stream) => {
-                let polled = stream.body.as_mut().poll_frame(cx);
-                stream.keep_time(if polled.is_pending() { Progress::WaitsForClient } else { Progress::Moved });
-                if let Poll::Ready(frame) = &polled {
-                    stream.count(frame.as_ref());
+    /// The next piece of content.
+    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
+        self.untouched = false;
+        loop {
+            match ready!(self.body.as_mut().poll_frame(cx)) {
+                // Trailers are not passed on (SM-12).
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
                 }
-                polled
+                Some(Err(fault)) => return Poll::Ready(Some(Err(fault))),
+                None => return Poll::Ready(None),
             }
         }
     }
+}
 
-    fn is_end_stream(&self) -> bool {
-        match self {
-            OutgoingBody::Empty => true,
-            OutgoingBody::Full(bytes) => bytes.is_empty(),
-            // hyper takes "ended" before the head as "no body", whatever the head says.
-            OutgoingBody::Stream(_) => false,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portcullis_pipeline::Destination;
+    use portcullis_pipeline::body::{Capped, FaultMemo};
+
+    struct Nothing;
+
+    impl Body for Nothing {
+        type Data = Bytes;
+        type Error = BodyFault;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<Bytes>, BodyFault>>> {
+            Poll::Ready(None)
         }
     }
 
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            OutgoingBody::Empty => SizeHint::with_exact(0),
-            OutgoingBody::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            OutgoingBody::Stream(stream) => stream.body.size_hint(),
+    fn written(method: Method, body: Outgoing<Nothing>) -> String {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("host", "x"), ("content-length", "7"), ("connection", "x"), ("transfer-encoding", "x")] {
+            headers.insert(name, HeaderValue::from_static(value));
         }
+        headers.append("x-a", HeaderValue::from_static("1"));
+        headers.append("x-a", HeaderValue::from_static("2"));
+        let to = Destination { upstream: 0, operation: 0, priority: 5 };
+        let draft = Draft::new(OriginRequest { to, method, target: "/a?b".to_owned(), headers, body });
+        let mut outlet = Outlet::new();
+        draft.write(&Target::parse("http://o.example:81/base").unwrap(), &mut outlet);
+        String::from_utf8(outlet.head().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_head_is_ours_from_the_request_line_to_the_framing() {
+        let head = |method: &str, framing: &str| {
+            format!("{method} /base/a?b HTTP/1.1\r\nhost: o.example:81\r\nx-a: 1\r\nx-a: 2\r\n{framing}\r\n")
+        };
+        let body = || Capped::new(Nothing, 9, FaultMemo::default());
+        let stream = |framing| Outgoing::Stream { body: body(), framing };
+        let length = "content-length: 0\r\n";
+        assert_eq!(written(Method::GET, Outgoing::Empty), head("GET", ""));
+        assert_eq!(written(Method::POST, Outgoing::Empty), head("POST", length));
+        assert_eq!(written(Method::PATCH, stream(Framing::Length(0))), head("PATCH", length));
+        assert_eq!(written(Method::PUT, Outgoing::Full(Bytes::new())), head("PUT", length));
+        let five = Outgoing::Full(Bytes::from_static(b"12345"));
+        assert_eq!(written(Method::GET, five), head("GET", "content-length: 5\r\n"));
+        assert_eq!(written(Method::GET, stream(Framing::Length(9))), head("GET", "content-length: 9\r\n"));
+        assert_eq!(written(Method::GET, stream(Framing::Chunked)), head("GET", "transfer-encoding: chunked\r\n"));
     }
 }

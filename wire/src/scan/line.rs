@@ -2,8 +2,9 @@
 //! The request line: method, one space, a path with perhaps a query, one space, `HTTP/1.0` or `HTTP/1.1` (RFC 9112
 //! §3; T20, T21, T35).
 
-use super::{LOST, at};
+use super::LOST;
 use crate::fault::WireFault;
+use crate::field_line::at;
 use crate::grammar;
 use crate::head::HeadLimits;
 use crate::path::CanonicalPath;

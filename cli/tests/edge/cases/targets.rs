@@ -285,10 +285,10 @@ fn t23() -> Vec<Case> {
         table.deny(400, "a body is due", post(kind, "", ""));
     }
     // The whole head, as it must stand.
-    let pattern = "GET /items/1 HTTP/1.1\n\
+    let pattern = "GET /items/1 HTTP/1.1\nhost: {ORIGIN}\n\
         accept: application/json\naccept-language: de\naccept-encoding: identity\nvia: 1.1 portcullis\nrequest-id: *\n\
         forwarded: for={CLIENT};proto=http;host=\"edge.example.com\"\nx-forwarded-for: {CLIENT}\nx-forwarded-proto: http\n\
-        x-forwarded-host: edge.example.com\ntraceparent: 00-*-00\nhost: {ORIGIN}\n\n";
+        x-forwarded-host: edge.example.com\ntraceparent: 00-*-00\n\n";
     table.serve(
         "byte for byte",
         head("GET /v1/items/1", "Accept: */*\r\nAccept-Language: de\r\n"),
