@@ -63,7 +63,7 @@ pub enum Decision {
     Allow,
     /// A problem left.
     Deny,
-    /// The client went away before the answer was complete.
+    /// The answer broke off: the client went away, the origin failed, or the answer might not go on.
     Aborted,
 }
 

@@ -134,6 +134,14 @@ impl Authenticator {
         Some(entry.identity.clone())
     }
 
+    /// Until when requests of this identity are let in, since the Unix epoch: its token's end and the leeway of its
+    /// issuer. `None`: it has no end.
+    pub fn accepted_until(&self, identity: &Identity) -> Option<Duration> {
+        let issuer = self.issuers.iter().find(|issuer| issuer.rules.name == identity.issuer);
+        let leeway = issuer.map_or(Duration::ZERO, |issuer| issuer.rules.leeway);
+        Some(identity.expires_at?.saturating_add(leeway))
+    }
+
     /// The caller of a public operation: nobody in particular. Credentials are not read.
     pub fn anonymous(&self, address: IpAddr, trail: &mut Trail) -> (Caller, Receipt<stage::Identity>) {
         let caller = Caller::Anonymous(address);

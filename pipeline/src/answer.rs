@@ -4,16 +4,18 @@
 
 use crate::body::BodyFault;
 use crate::exchange::{Ending, Exchange};
+use crate::opened::OpenGuard;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use portcullis_audit::Ticket;
-use portcullis_decision::Reason;
+use portcullis_decision::{Facts, Reason, stage};
 use portcullis_limit::Permit;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 /// The body of an answer.
 pub struct AnswerBody<R> {
@@ -35,12 +37,26 @@ struct Streaming<R> {
     body: R,
     exchange: Box<Exchange>,
     status: StatusCode,
+    /// When its caller's token ends, since the Unix epoch.
+    until: Option<Duration>,
 }
 
 /// Why a passing body ended early: what the client's connection is told, and what the record says.
 struct Broken {
     fault: BodyFault,
     reason: Reason,
+}
+
+impl<R> Streaming<R> {
+    fn time_left(&self) -> Option<Duration> {
+        Some(self.until?.saturating_sub(self.exchange.gate().clock.wall()))
+    }
+
+    /// Records that the answer breaks off here.
+    fn cut(&mut self, reason: Reason) {
+        let _ = self.exchange.deny::<stage::Response>(reason, Facts::none().with("answer", "broken off"));
+        drop(self.exchange.close(Ending::cut(self.status, reason)));
+    }
 }
 
 impl<R> Streaming<R>
@@ -67,7 +83,41 @@ impl<R> AnswerBody<R> {
 
     /// An answer that streams; its record is written at its end.
     pub(crate) fn streaming(body: R, exchange: Box<Exchange>, status: StatusCode) -> Self {
-        Self { state: State::Streaming(Box::new(Streaming { body, exchange, status })) }
+        let until = exchange.accepted_until();
+        Self { state: State::Streaming(Box::new(Streaming { body, exchange, status, until })) }
+    }
+
+    /// The origin's body, while it passes through.
+    pub fn passing(&self) -> Option<&R> {
+        match &self.state {
+            State::Streaming(streaming) => Some(&streaming.body),
+            State::Recorded(..) | State::Committing { .. } | State::Done => None,
+        }
+    }
+
+    /// Of a 101: where the connection leads, and the guard of its request.
+    pub fn open(self) -> Option<(R, OpenGuard)> {
+        let State::Streaming(streaming) = self.state else { return None };
+        let Streaming { body, exchange, status, until } = *streaming;
+        (status == StatusCode::SWITCHING_PROTOCOLS).then(|| (body, OpenGuard::new(exchange, until)))
+    }
+
+    /// How long an answer that passes through may go on: until its caller's token ends. A host that waits for the next
+    /// piece asks again by then. `None`: for as long as it takes.
+    pub fn time_left(&self) -> Option<Duration> {
+        match &self.state {
+            State::Streaming(streaming) => streaming.time_left(),
+            State::Recorded(..) | State::Committing { .. } | State::Done => None,
+        }
+    }
+
+    /// Ends an answer that passes through, for a reason of the host's. It never looks whole.
+    pub fn break_off(&mut self, reason: Reason) -> BodyFault {
+        if let State::Streaming(streaming) = &mut self.state {
+            streaming.cut(reason);
+            self.state = State::Done;
+        }
+        BodyFault::Aborted
     }
 }
 
@@ -94,6 +144,10 @@ where
                     });
                 }
                 State::Streaming(streaming) => {
+                    // Access ends with the token, not with the answer (T128).
+                    if streaming.time_left().is_some_and(|left| left.is_zero()) {
+                        return Poll::Ready(Some(Err(self.break_off(Reason::IdentityExpired))));
+                    }
                     let last = match ready!(streaming.poll_body(cx)) {
                         Some(Err(Broken { fault, reason })) => {
                             drop(streaming.exchange.close(Ending::abort(reason)));

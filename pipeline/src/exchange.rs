@@ -34,6 +34,11 @@ impl Ending {
         Self { decision: Decision::Deny, status: denial.status().as_u16(), reason: Some(denial.reason()) }
     }
 
+    /// The answer was under way and is broken off, which is known of its client.
+    pub(crate) fn cut(status: http::StatusCode, reason: Reason) -> Self {
+        Self { decision: Decision::Aborted, status: status.as_u16(), reason: Some(reason) }
+    }
+
     /// The answer is broken off.
     pub(crate) fn abort(reason: Reason) -> Self {
         Self { decision: Decision::Aborted, status: 0, reason: Some(reason) }
@@ -61,7 +66,18 @@ pub struct Exchange {
     pub(crate) body_unread: bool,
     /// What was settled under TLS on the request's connection.
     pub(crate) handshake: Option<Arc<Handshake>>,
+    /// Whether the connection is to become a WebSocket.
+    pub(crate) websocket: Asked,
     body_fault: FaultMemo,
+}
+
+/// How far a request for a WebSocket got. What a client sends behind one is not read as HTTP (T15).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    /// The client asks for one.
+    pub(crate) asked: bool,
+    /// The operation has one.
+    pub(crate) offered: bool,
 }
 
 impl Exchange {
@@ -83,6 +99,7 @@ impl Exchange {
             lease: None,
             body_unread: false,
             handshake: None,
+            websocket: Asked::default(),
             body_fault: FaultMemo::default(),
         })
     }
@@ -100,6 +117,12 @@ impl Exchange {
     /// The request's id.
     pub(crate) fn request(&self) -> RequestId {
         self.trail.request()
+    }
+
+    /// Until when its caller may be answered, since the Unix epoch; `None`: for as long as it takes.
+    pub(crate) fn accepted_until(&self) -> Option<Duration> {
+        let identity = self.trail.caller()?.identity()?;
+        self.gate.authenticator.accepted_until(identity)
     }
 
     /// The client's address.

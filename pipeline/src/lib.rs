@@ -15,6 +15,7 @@ mod field_names;
 pub mod gate;
 mod handshake;
 mod lookup;
+mod opened;
 pub mod order;
 mod origin;
 mod pages;
@@ -28,7 +29,10 @@ pub use body::BodyFault;
 pub use exchange::Exchange;
 pub use gate::{Api, Gate, Idempotency, Lane, OperationSettings, UpstreamIdentity};
 pub use handshake::{Handshake, Policies, PolicyId};
-pub use origin::{Destination, LOOKUP_BYTES_MAX, LOOKUP_TIMEOUT, Origin, OriginFault, OriginRequest, Outgoing, Work};
+pub use opened::{OpenEnd, OpenGuard};
+pub use origin::{
+    Destination, Flow, LOOKUP_BYTES_MAX, LOOKUP_TIMEOUT, Origin, OriginBody, OriginFault, OriginRequest, Outgoing, Work,
+};
 pub use respond::{Arrived, Connection, respond};
 pub use stages::{Answer, Decided, Pending};
 pub use states::{Cleared, Lookup};

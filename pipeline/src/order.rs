@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The order of the stages. This file is the whole of it: `decide` before the origin, `release` after it.
 
-use crate::body::BodyFault;
 use crate::exchange::Exchange;
 use crate::gate::Gate;
 use crate::lookup::OriginLookup;
-use crate::origin::Origin;
+use crate::origin::{Origin, OriginBody};
 use crate::stages::{Answer, Decided, Pending, clear, identify, judge, route, validate};
 use crate::states::{Admitted, Authorized, Content, Entered, Identified, Permitted, Received, Released, Validated};
-use bytes::Bytes;
 use http::header::IF_MATCH;
-use http_body::Body;
 use portcullis_authorize::ObjectQuestion;
 use portcullis_decision::{Denial, Facts, Reason, stage};
 use portcullis_limit::PlanQuestion;
@@ -40,7 +37,7 @@ pub async fn release<R>(
     answer: Answer<R>,
 ) -> Result<Released<R>, Denial>
 where
-    R: Body<Data = Bytes, Error = BodyFault> + Unpin,
+    R: OriginBody,
 {
     judge(gate, exchange, pending, answer).await
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, Method};
 use http_body::Body;
 use portcullis_decision::Reason;
 use portcullis_wire::Framing;
+use portcullis_wire::websocket::Offer;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -55,6 +56,8 @@ pub struct OriginRequest<B> {
     pub headers: HeaderMap,
     /// Body.
     pub body: Outgoing<B>,
+    /// The connection is to become a WebSocket, as the client offers. The host writes the fields of the handshake.
+    pub websocket: Option<Box<Offer>>,
 }
 
 /// Why the origin gave no usable answer.
@@ -74,14 +77,31 @@ impl OriginFault {
     }
 }
 
+/// What an answer that nobody reads here is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Content that has an end, however far away: it comes at a pace.
+    Content,
+    /// Events, which come when they happen (`text/event-stream`).
+    Events,
+}
+
+/// The body of an origin's answer.
+pub trait OriginBody: Body<Data = Bytes, Error = BodyFault> + Send + Unpin + 'static {
+    /// Nobody reads it here: it is passed on as it comes, and has no time for the whole of it any more. What the host
+    /// bounds from here on is how it flows.
+    fn pass_on(&mut self, flow: Flow);
+}
+
 /// The call to the origin, implemented by the host (the proxy, a tower service).
 pub trait Origin: Clone + Send + Sync + 'static {
     /// The client's body.
     type RequestBody: Body<Data = Bytes, Error = BodyFault> + Send + Unpin + 'static;
     /// The origin's body.
-    type ResponseBody: Body<Data = Bytes, Error = BodyFault> + Send + Unpin + 'static;
+    type ResponseBody: OriginBody;
 
-    /// Sends a cleared request and waits for the head of the answer.
+    /// Sends a cleared request and waits for the head of the answer. A 101 answers a request for a WebSocket only; its
+    /// body is the connection, its one field of the handshake `Sec-WebSocket-Accept` (and the subprotocol).
     fn send(
         &self,
         cleared: Cleared<Self::RequestBody>,

@@ -73,6 +73,7 @@ pub async fn respond<O: Origin>(
             return closing(unrecorded(gate, &denial), body_unread);
         }
     };
+    let asks_websocket = received.as_ref().is_ok_and(|head| head.websocket);
     let received = match received {
         Ok(head) => {
             let receipt = trail.allow::<stage::Wire>(Facts::none());
@@ -83,6 +84,7 @@ pub async fn respond<O: Origin>(
     let mut exchange = Exchange::open(Arc::clone(gate), slot, trail, address, method);
     exchange.body_unread = body_unread;
     exchange.handshake.clone_from(&connection.tls);
+    exchange.websocket.asked = asks_websocket;
     let decided = match received {
         Err(denial) => Err(denial),
         Ok(received) if pages::find(&received.head).is_some() => return own_page(exchange, received).await,
@@ -189,15 +191,19 @@ async fn leave<R>(mut exchange: Box<Exchange>, released: Released<R>) -> Respons
     let gate = Arc::clone(exchange.gate());
     let Released { head, body } = released;
     let status = head.status;
+    let closes = exchange.websocket.offered && status != StatusCode::SWITCHING_PROTOCOLS;
     let bytes = match body {
         Leaving::Empty => Bytes::new(),
         Leaving::Full(bytes) => bytes,
-        Leaving::Stream(body) => return Response::from_parts(head, AnswerBody::streaming(body, exchange, status)),
+        Leaving::Stream(body) => {
+            let answer = Response::from_parts(head, AnswerBody::streaming(body, exchange, status));
+            return closing(answer, closes);
+        }
     };
     if !recorded(&mut exchange, Ending::allow(status)).await {
         return unwritable(&gate, &mut exchange);
     }
-    Response::from_parts(head, AnswerBody::recorded(bytes, exchange.permit.take()))
+    closing(Response::from_parts(head, AnswerBody::recorded(bytes, exchange.permit.take())), closes)
 }
 
 /// The problem leaves when its record has left the process.
@@ -215,7 +221,7 @@ async fn refuse<R>(mut exchange: Box<Exchange>, denial: Denial) -> Response<Answ
     }
     let mut response = problem_response(&gate, &denial);
     client_head::promise(&gate, &exchange, response.headers_mut());
-    closing(response, exchange.body_unread || is_misread(denial.reason()))
+    closing(response, exchange.body_unread || exchange.websocket.asked || is_misread(denial.reason()))
 }
 
 /// Says that nothing more is read on this connection: not what a refused request left unread either.

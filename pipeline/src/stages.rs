@@ -6,6 +6,7 @@ mod identify;
 mod respond_to;
 mod route;
 mod validate;
+mod websocket;
 
 pub(crate) use clear::clear;
 pub use clear::{Decided, Pending};

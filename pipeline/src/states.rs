@@ -39,7 +39,7 @@ use http::{HeaderMap, Method};
 use portcullis_authorize::Known;
 use portcullis_contract::{Captures, OperationIndex, Parameters, ShapeId};
 use portcullis_decision::{Caller, Receipt, RequestId, Stage, stage};
-use portcullis_wire::{Framing, Head, json::Document};
+use portcullis_wire::{Framing, Head, json::Document, websocket::Offer};
 use std::net::IpAddr;
 
 /// A receipt of another request was presented. Never happens unless the order is broken.
@@ -179,6 +179,7 @@ pub struct Validated<B> {
     pub(crate) parameters: Parameters,
     pub(crate) content: Content<B>,
     pub(crate) media_type: Option<std::sync::Arc<str>>,
+    pub(crate) websocket: Option<Box<Offer>>,
     pub(crate) lookups: LookupPermit,
 }
 
@@ -191,6 +192,7 @@ pub(crate) struct ValidRequest<B> {
     pub(crate) parameters: Parameters,
     pub(crate) content: Content<B>,
     pub(crate) media_type: Option<std::sync::Arc<str>>,
+    pub(crate) websocket: Option<Box<Offer>>,
 }
 
 impl<B> Permitted<B> {
@@ -221,8 +223,8 @@ impl<B> Validated<B> {
     ) -> Result<Self, Mismatch> {
         compare(permitted.id, &receipt)?;
         let PermittedHead { id, head, address, route, caller, lookups } = permitted;
-        let ValidRequest { parameters, content, media_type } = valid;
-        Ok(Self { id, head, address, route, caller, parameters, content, media_type, lookups })
+        let ValidRequest { parameters, content, media_type, websocket } = valid;
+        Ok(Self { id, head, address, route, caller, parameters, content, media_type, websocket, lookups })
     }
 }
 
@@ -292,6 +294,7 @@ impl Lookup {
             target: self.target,
             headers: self.headers,
             body: Outgoing::Empty,
+            websocket: None,
         }
     }
 }

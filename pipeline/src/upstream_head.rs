@@ -45,6 +45,15 @@ const REMOVED: FieldNames<9> = FieldNames::new([
 const CONDITIONS: FieldNames<2> = FieldNames::new(["if-none-match", "if-modified-since"]);
 const RANGES: FieldNames<2> = FieldNames::new(["range", "if-range"]);
 
+/// Fields of a WebSocket's handshake, which each side of the gate has its own of.
+const HANDSHAKE: FieldNames<5> = FieldNames::new([
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-protocol",
+    "sec-websocket-extensions",
+    "sec-websocket-accept",
+]);
+
 /// What a head is written for.
 pub(crate) struct Writing<'a> {
     pub(crate) gate: &'a Gate,
@@ -178,6 +187,12 @@ impl Writing<'_> {
             set(headers, name.clone(), &identity.subject);
         }
     }
+}
+
+/// Takes away what the host writes anew for its own side of a WebSocket, and every cookie: a browser sends those to
+/// whatever site opens a WebSocket, and the origin's answer cannot be kept from it (T128).
+pub(crate) fn strip_handshake(headers: &mut HeaderMap) {
+    strip(headers, |name| HANDSHAKE.has(name) || *name == COOKIE);
 }
 
 /// A subject that is no header value (control characters) is not sent; nothing else is.

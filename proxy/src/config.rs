@@ -140,6 +140,40 @@ impl Default for BodyBounds {
     }
 }
 
+/// Caps on what stays open for long: answers that pass through, and tunnels.
+#[derive(Clone, Debug)]
+pub struct StreamBounds {
+    /// Longest pause of an upstream between two pieces of an answer.
+    pub pause: Duration,
+    /// Slowest acceptable upstream, in bytes per second of waiting for it, once the time of the exchange is over. Events
+    /// come when they happen.
+    pub rate_min: u64,
+    /// How long nothing may come through a tunnel from either side.
+    pub quiet: Duration,
+    /// How long the other side has for its close frame.
+    pub close: Duration,
+    /// Largest message of a WebSocket, in bytes of its payload (T128).
+    pub message_bytes_max: u64,
+    /// Frames one message may be cut into (T128).
+    pub fragments_max: u32,
+    /// Control frames a side may send in ten seconds (T128).
+    pub controls_max: u32,
+}
+
+impl Default for StreamBounds {
+    fn default() -> Self {
+        Self {
+            pause: Duration::from_mins(1),
+            rate_min: 1024,
+            quiet: Duration::from_mins(1),
+            close: Duration::from_secs(5),
+            message_bytes_max: 1024 * 1024,
+            fragments_max: 1024,
+            controls_max: 100,
+        }
+    }
+}
+
 /// Everything the proxy needs beside the gate and the upstreams.
 #[derive(Clone)]
 pub struct Config {
@@ -155,6 +189,8 @@ pub struct Config {
     pub head: HeadBounds,
     /// Caps on bodies.
     pub body: BodyBounds,
+    /// Caps on what stays open for long.
+    pub streams: StreamBounds,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where events go.
@@ -171,6 +207,7 @@ impl Config {
             connections: ConnectionBounds::default(),
             head: HeadBounds::default(),
             body: BodyBounds::default(),
+            streams: StreamBounds::default(),
             clock,
             events,
         }

@@ -13,6 +13,7 @@ use crate::body::RequestBody;
 use crate::caps::Admitted;
 use crate::stream::{ClientStream, Pace, Patience, Socket, Transport};
 use crate::tls;
+use crate::websocket::Opened;
 use crate::worker::Worker;
 use bytes::Bytes;
 use http::Response;
@@ -33,10 +34,18 @@ pub(crate) trait Rules: Send + Sync + 'static {
     fn reserved(&self) -> &Reserved;
 }
 
+/// The body of an answer, or where a 101 leads.
+pub(crate) trait Switches: Sized {
+    /// What the connection becomes; `None`: nothing else.
+    fn opened(self) -> Option<Opened> {
+        None
+    }
+}
+
 /// Decides a request. In the product this is the pipeline.
 pub(crate) trait Handler: Clone + Send + Sync + 'static {
     /// Body of its answers.
-    type Body: Body<Data = Bytes, Error = BodyFault> + Send + Unpin + 'static;
+    type Body: Body<Data = Bytes, Error = BodyFault> + Switches + Send + Unpin + 'static;
     /// What reads a head decides its request, too, so that no reload comes between the two.
     type Rules: Rules;
 

@@ -6,13 +6,13 @@ use crate::config::Config;
 use crate::connection::{Handler, Rules};
 use crate::drain::{self, Bound, Running, StartError};
 use crate::origin::UpstreamOrigin;
+use crate::timed::TimedAnswer;
 use crate::upstream::Upstreams;
-use crate::upstream::answer::ResponseBody;
 use crate::upstream::{health, pool};
 use crate::worker::Worker;
 use arc_swap::ArcSwap;
 use http::Response;
-use portcullis_pipeline::{AnswerBody, Arrived, Connection, Gate, Lane, respond};
+use portcullis_pipeline::{Arrived, Connection, Gate, Lane, respond};
 use portcullis_wire::{HeadLimits, Reserved};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -87,7 +87,7 @@ impl Rules for Arc<Revision> {
 }
 
 impl Handler for GateHandler {
-    type Body = AnswerBody<ResponseBody>;
+    type Body = TimedAnswer;
     type Rules = Arc<Revision>;
 
     fn begin(&self, worker: &Arc<Worker>) {
@@ -114,6 +114,7 @@ impl Handler for GateHandler {
         let origin = UpstreamOrigin::new(Arc::clone(worker), Arc::clone(&revision.upstreams));
         let lane = self.lane(&revision.gate, worker);
         // One place on the heap: what awaits this future moves a pointer, not all it will ever hold.
-        Box::pin(respond(&revision.gate, lane, &origin, connection, arrived)).await
+        let response = Box::pin(respond(&revision.gate, lane, &origin, connection, arrived)).await;
+        response.map(|body| TimedAnswer::new(body, worker))
     }
 }

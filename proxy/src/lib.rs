@@ -6,7 +6,7 @@
 //! upstream breaks off at the client, and never looks whole; a connection whose framing is in doubt is not used
 //! again; everything of one request stays on one core.
 //!
-//! Deliberately absent: any decision about a request, HTTP/2 to upstreams, upgrades.
+//! Deliberately absent: any decision about a request, HTTP/2 to upstreams, upgrades to anything but WebSockets.
 
 mod body;
 mod caps;
@@ -20,17 +20,21 @@ mod origin;
 mod outlet;
 mod stream;
 mod tasks;
+mod timed;
 mod tls;
 mod upstream;
+mod websocket;
 mod worker;
 
 pub use body::RequestBody;
-pub use config::{BODY_GRACE, BodyBounds, Condition, Config, ConnectionBounds, Event, Events, HeadBounds};
+pub use config::{
+    BODY_GRACE, BodyBounds, Condition, Config, ConnectionBounds, Event, Events, HeadBounds, StreamBounds,
+};
 pub use drain::{Drained, Running, StartError};
 pub use gate::{Binding, Revision};
 pub use origin::UpstreamOrigin;
 pub use tls::{Prepared, TlsEntry, TlsError, TlsListener, UpstreamTls, UpstreamTlsError, UpstreamTlsFiles};
-pub use upstream::answer::ResponseBody;
+pub use upstream::passed::UpstreamBody;
 pub use upstream::{
     CircuitBreaker, Concurrency, HealthCheck, Per, Retry, TARGETS_MAX, Target, TargetError, UpstreamConfig, Upstreams,
 };

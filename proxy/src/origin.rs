@@ -7,6 +7,8 @@ use crate::upstream::answer::{ResponseBody, Why};
 use crate::upstream::course::{Attempted, Course};
 use crate::upstream::outgoing::Draft;
 use crate::upstream::passage::Passage;
+use crate::upstream::passed::UpstreamBody;
+use crate::upstream::upgrade;
 use crate::worker::Worker;
 use bytes::Bytes;
 use http::Response;
@@ -79,10 +81,16 @@ impl UpstreamOrigin {
 
 impl Origin for UpstreamOrigin {
     type RequestBody = RequestBody;
-    type ResponseBody = ResponseBody;
+    type ResponseBody = UpstreamBody;
 
-    async fn send(&self, cleared: Cleared<RequestBody>) -> Result<Response<ResponseBody>, OriginFault> {
-        self.exchange(cleared.into_request(), Duration::MAX).await
+    async fn send(&self, cleared: Cleared<RequestBody>) -> Result<Response<UpstreamBody>, OriginFault> {
+        let mut request = cleared.into_request();
+        if let Some(offer) = request.websocket.take() {
+            // Rare, and larger than all else here.
+            return Box::pin(upgrade::open(&self.worker, &self.upstreams, request, &offer)).await;
+        }
+        let response = self.exchange(request, Duration::MAX).await?;
+        Ok(response.map(UpstreamBody::from))
     }
 
     async fn look_up(&self, lookup: Lookup) -> Result<Response<Bytes>, OriginFault> {

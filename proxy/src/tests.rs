@@ -12,22 +12,24 @@ mod pace;
 mod resilience;
 mod secured;
 mod stale;
+mod streams;
 mod strict;
 mod upstream;
 
 use crate::config::{Config, Events};
-use crate::connection::{Handler, Rules};
+use crate::connection::{Handler, Rules, Switches};
 use crate::drain::Running;
-use crate::upstream::answer::ResponseBody;
 use crate::worker::Worker;
-use crate::{RequestBody, Target, UpstreamConfig, UpstreamOrigin, Upstreams};
+use crate::{RequestBody, Target, UpstreamBody, UpstreamConfig, UpstreamOrigin, Upstreams};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use portcullis_decision::{Reason, SystemClock};
 use portcullis_pipeline::body::{Capped, FaultMemo, collect};
-use portcullis_pipeline::{Arrived, BodyFault, Connection, Destination, Origin as _, OriginRequest, Outgoing};
+use portcullis_pipeline::{
+    Arrived, BodyFault, Connection, Destination, Flow, Origin as _, OriginBody as _, OriginRequest, Outgoing,
+};
 use portcullis_wire::{HeadLimits, Reserved};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -223,7 +225,7 @@ fn bench_over(config: Config, upstreams: Upstreams) -> Bench {
 }
 
 /// Forwards everything, but: `/deny` refuses without reading, `/load` collects as a look-up does, `/finish` works on
-/// after the client left; with `x-buffer` the body is read first.
+/// after the client left; with `x-buffer` the body is read first, with `x-flow` the answer is passed on.
 #[derive(Clone)]
 struct Forward {
     upstreams: Arc<Upstreams>,
@@ -297,11 +299,12 @@ impl Handler for Forward {
         };
         let target =
             if head.query.is_empty() { head.path.to_string() } else { format!("{}?{}", head.path, head.query) };
+        let flow = head.headers.get("x-flow").map(|f| if f == "events" { Flow::Events } else { Flow::Content });
         let load = target == "/load";
         let number = |name| head.headers.get(name).map(|value| value.to_str().unwrap().parse::<u8>().unwrap());
         let operation = usize::from(number("x-operation").unwrap_or(0));
         let to = Destination { upstream: 0, operation, priority: number("x-priority").unwrap_or(5) };
-        let request = OriginRequest { to, method: head.method, target, headers: head.headers, body };
+        let request = OriginRequest { to, method: head.method, target, headers: head.headers, body, websocket: None };
         if load {
             return match origin.load(request).await {
                 Ok(response) => response.map(|bytes| TestBody::Full(Some(bytes))),
@@ -309,7 +312,13 @@ impl Handler for Forward {
             };
         }
         match origin.exchange(request, Duration::MAX).await {
-            Ok(response) => response.map(TestBody::Origin),
+            Ok(response) => response.map(|body| {
+                let mut body = UpstreamBody::from(body);
+                if let Some(flow) = flow {
+                    body.pass_on(flow);
+                }
+                TestBody::Origin(body)
+            }),
             Err(fault) => {
                 let mut response = refuse(fault.reason);
                 if let Some(after) = fault.retry_after {
@@ -335,8 +344,10 @@ fn answer(status: StatusCode, body: &'static str) -> Response<TestBody> {
 
 enum TestBody {
     Full(Option<Bytes>),
-    Origin(ResponseBody),
+    Origin(UpstreamBody),
 }
+
+impl Switches for TestBody {}
 
 impl Body for TestBody {
     type Data = Bytes;

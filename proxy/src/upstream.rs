@@ -13,14 +13,17 @@ pub(crate) mod circuit_breaker;
 pub(crate) mod course;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
+pub(crate) mod flow;
 pub(crate) mod health;
 pub(crate) mod line;
 pub(crate) mod outgoing;
 pub(crate) mod passage;
+pub(crate) mod passed;
 pub(crate) mod pool;
 pub(crate) mod retry;
 pub(crate) mod tally;
 mod target;
+pub(crate) mod upgrade;
 
 pub use balance::TARGETS_MAX;
 pub use bulkhead::Concurrency;

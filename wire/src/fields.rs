@@ -137,7 +137,17 @@ pub(crate) struct Lines<'r> {
     stripped: usize,
     host: Option<HeaderValue>,
     connection: SmallVec<[HeaderValue; 1]>,
+    upgrade: Upgrade,
     pub(crate) framing: FramingLines,
+}
+
+/// What `Upgrade` asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Upgrade {
+    Nothing,
+    WebSocket,
+    /// Another protocol, or a choice: as if nothing were asked for.
+    Other,
 }
 
 /// The end-to-end fields.
@@ -145,6 +155,7 @@ pub(crate) struct Kept {
     pub(crate) headers: HeaderMap,
     pub(crate) stripped: usize,
     pub(crate) last: bool,
+    pub(crate) websocket: bool,
 }
 
 impl<'r> Lines<'r> {
@@ -158,6 +169,7 @@ impl<'r> Lines<'r> {
             stripped: 0,
             host: None,
             connection: SmallVec::new(),
+            upgrade: Upgrade::Nothing,
             framing: FramingLines::default(),
         }
     }
@@ -192,6 +204,10 @@ impl<'r> Lines<'r> {
             return Ok(());
         }
         if ENDING_HERE.contains(&name) {
+            if name == UPGRADE {
+                let one = self.upgrade == Upgrade::Nothing && value()?.as_bytes().eq_ignore_ascii_case(b"websocket");
+                self.upgrade = if one { Upgrade::WebSocket } else { Upgrade::Other };
+            }
             return Ok(());
         }
         match self.kept.try_append(name, value()?) {
@@ -217,11 +233,14 @@ impl<'r> Lines<'r> {
             return Err(WireFault::malformed("a field that has one value stands twice"));
         }
         let options = Options::read(&self.connection, self.reserved)?;
+        // HTTP/1.0 knows no upgrade (RFC 9110 §7.8).
+        let websocket =
+            self.upgrade == Upgrade::WebSocket && self.version == Version::HTTP_11 && options.named.contains(&UPGRADE);
         for name in options.named {
             self.kept.remove(name);
         }
         let last = options.close || self.version == Version::HTTP_10;
-        Ok(Kept { headers: self.kept, stripped: self.stripped, last })
+        Ok(Kept { headers: self.kept, stripped: self.stripped, last, websocket })
     }
 }
 

@@ -55,6 +55,9 @@ pub struct Head {
     pub version: Version,
     /// The client wants no further request on this connection: `Connection: close`, or HTTP/1.0.
     pub last: bool,
+    /// The client asks for a WebSocket on this connection (RFC 6455 §4.1): `Upgrade` says so and nothing else, and
+    /// `Connection` names it. Any other upgrade is as if it were not asked for (T15).
+    pub websocket: bool,
     /// How many reserved or identity field lines were taken away (T34, T37): worth a fact in the record.
     pub stripped: usize,
 }

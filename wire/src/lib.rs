@@ -30,6 +30,7 @@ mod receive;
 mod reserved;
 mod scan;
 pub mod structured;
+pub mod websocket;
 
 pub use answer::{AnswerFault, AnswerFraming, AnswerHead, AnswerScan, AnswerScanned, INTERIM_MAX};
 pub use authority::Authority;

@@ -53,8 +53,8 @@ pub(crate) fn judge(line: Line, lines: Lines<'_>, limits: &HeadLimits) -> Result
         None => Query::default(),
     };
     let path = CanonicalPath::from_target(target)?;
-    let Kept { headers, stripped, last } = lines.finish()?;
-    Ok(Head { method, path, query, headers, authority, framing, expect_continue, version, last, stripped })
+    let Kept { headers, stripped, last, websocket } = lines.finish()?;
+    Ok(Head { method, path, query, headers, authority, framing, expect_continue, version, last, websocket, stripped })
 }
 
 pub(crate) const TARGET_TOO_LONG: WireFault =

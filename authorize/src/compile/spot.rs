@@ -157,10 +157,11 @@ pub(super) fn set_at(shapes: &Shapes, shape: ShapeId, pattern: &Pattern) -> Shap
     set
 }
 
-/// The declared success answers; where none is named, `default` is one.
+/// The declared success answers; where none is named, `default` is one. A connection that becomes something else is
+/// one: it shows nothing that could be judged, so what it touches has to be known before.
 pub(super) fn successes(operation: &Operation) -> Vec<&Response> {
     let named = |response: &&Response| match response.status {
-        StatusKey::Exact(status) => (200..300).contains(&status),
+        StatusKey::Exact(status) => status == 101 || (200..300).contains(&status),
         StatusKey::Range(hundreds) => hundreds == 2,
         StatusKey::Default => false,
     };

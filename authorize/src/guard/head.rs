@@ -89,6 +89,10 @@ impl AnswerGuard<'_> {
         let Some(declared) = operation.and_then(|o| o.responses.for_status(head.status.as_u16())) else {
             return Err(self.undeclared(head, trail));
         };
+        // Whatever comes through a connection that becomes something else, nobody judges.
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Body::Opaque);
+        }
         if declared.media.is_empty() {
             return Ok(Body::None);
         }

@@ -5,7 +5,7 @@ use crate::exchange::Exchange;
 use crate::gate::{Api, Gate, Idempotency, OperationSettings};
 use crate::origin::{Destination, OriginRequest, Outgoing};
 use crate::states::{Authorized, Cleared, Content, Validated};
-use crate::upstream_head::Writing;
+use crate::upstream_head::{self, Writing};
 use bytes::Bytes;
 use http::Method;
 use portcullis_authorize::Known;
@@ -143,7 +143,7 @@ fn write<B>(
     validated: Validated<B>,
     known: &Known,
 ) -> OriginRequest<B> {
-    let Validated { head, route, caller, content, media_type, .. } = validated;
+    let Validated { head, route, caller, content, media_type, websocket, .. } = validated;
     let path = match &api.base_path {
         Some(base) => head.path.strip_base(base),
         None => None,
@@ -156,7 +156,10 @@ fn write<B>(
     let method = if settings.needs.head_as_get { Method::GET } else { head.method.clone() };
     let operation = api.contract.operation(route.operation);
     let writing = Writing { gate, api, operation, needs: &settings.needs, caller: &caller };
-    let headers = writing.request(exchange, *head, media_type.as_ref(), known);
+    let mut headers = writing.request(exchange, *head, media_type.as_ref(), known);
+    if websocket.is_some() {
+        upstream_head::strip_handshake(&mut headers);
+    }
     let body = match content {
         Content::Empty => Outgoing::Empty,
         Content::Json { document, .. } => Outgoing::Full(document.bytes().clone()),
@@ -164,5 +167,5 @@ fn write<B>(
         Content::Stream { body, framing } => Outgoing::Stream { body, framing },
     };
     let to = Destination { upstream: api.upstream, operation: settings.number, priority: exchange.priority };
-    OriginRequest { to, method, target, headers, body }
+    OriginRequest { to, method, target, headers, body, websocket }
 }

@@ -5,19 +5,23 @@ use crate::body::{BodyFault, collect};
 use crate::client_head::{self, Fidelity};
 use crate::exchange::Exchange;
 use crate::gate::{Api, Gate};
+use crate::origin::{Flow, OriginBody};
 use crate::stages::clear::Pending;
 use crate::states::{Leaving, Released};
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, response};
+use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
+use http::{HeaderValue, Method, StatusCode, response};
 use http_body::Body;
 use portcullis_authorize::{AnswerQuestion, HeadQuestion, HeadVerdict};
 use portcullis_decision::{Denial, Facts, Reason, Receipt, stage};
 use portcullis_limit::idempotency::Stored;
+use portcullis_wire::media::MediaType;
 use std::sync::Arc;
 
 /// Answers up to this size are read whole even where nothing judges them: head and body then leave in one write.
 const SMALL_ANSWER_BYTES_MAX: u64 = 16 * 1024;
+/// Server-sent events (HTML §9.2).
+const EVENT_STREAM: &str = "text/event-stream";
 
 /// Where an answer comes from.
 pub enum Answer<R> {
@@ -35,7 +39,7 @@ pub(crate) async fn judge<R>(
     answer: Answer<R>,
 ) -> Result<Released<R>, Denial>
 where
-    R: Body<Data = Bytes, Error = BodyFault> + Unpin,
+    R: OriginBody,
 {
     let Some(api) = gate.apis.get(pending.api) else { return Err(exchange.broken::<stage::Response>()) };
     let stage = ResponseStage { gate, api, pending: &pending };
@@ -56,7 +60,7 @@ where
             let (head, body) = answer.into_parts();
             match stage.head(exchange, &head)? {
                 HeadVerdict::Stream { receipt, .. } => {
-                    let body = stage.pass(exchange, body).await?;
+                    let body = stage.pass(exchange, &head, body).await?;
                     stage.release(exchange, head, body, (&receipt, Fidelity::Same))
                 }
                 HeadVerdict::Read => {
@@ -142,15 +146,20 @@ impl ResponseStage<'_> {
     }
 
     /// Nothing reads it; a small one is collected so that it leaves with its head in one write.
-    async fn pass<R>(&self, exchange: &mut Exchange, body: R) -> Result<Leaving<R>, Denial>
+    async fn pass<R>(&self, exchange: &mut Exchange, head: &response::Parts, mut body: R) -> Result<Leaving<R>, Denial>
     where
-        R: Body<Data = Bytes, Error = BodyFault> + Unpin,
+        R: OriginBody,
     {
         if body.is_end_stream() {
             return Ok(Leaving::Empty);
         }
         let small = body.size_hint().exact().is_some_and(|n| n <= SMALL_ANSWER_BYTES_MAX);
-        if small { self.read(exchange, body).await.map(Leaving::Full) } else { Ok(Leaving::Stream(body)) }
+        if small {
+            return self.read(exchange, body).await.map(Leaving::Full);
+        }
+        let events = MediaType::of(&head.headers).ok().flatten().is_some_and(|m| m.essence() == EVENT_STREAM);
+        body.pass_on(if events { Flow::Events } else { Flow::Content });
+        Ok(Leaving::Stream(body))
     }
 
     async fn read<R>(&self, exchange: &mut Exchange, body: R) -> Result<Bytes, Denial>
@@ -190,6 +199,10 @@ impl ResponseStage<'_> {
         let body = if self.pending.method == Method::HEAD { Leaving::Empty } else { body };
         if let Some(length) = length {
             head.headers.insert(CONTENT_LENGTH, length);
+        }
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            head.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
         Released::prove(exchange.request(), receipt, head, body).map_err(|_| exchange.broken::<stage::Response>())
     }

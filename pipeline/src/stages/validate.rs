@@ -4,6 +4,7 @@
 use crate::body::{BodyFault, Capped, collect};
 use crate::exchange::Exchange;
 use crate::gate::{Api, Gate, Idempotency, OperationSettings};
+use crate::stages::websocket;
 use crate::states::{Content, Permitted, ValidRequest, Validated};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -38,6 +39,7 @@ where
     let head = &permitted.head;
     let contract = RequestContract { api, operation };
     let parameters = contract.parameters(exchange, head, &permitted.route.captures)?;
+    let websocket = websocket::offer(exchange, operation, head)?;
     let plan = plan_body(exchange, operation, settings, head)?;
     let (content, media_type, facts) = match plan {
         Plan::Empty => (Content::Empty, None, Facts::none()),
@@ -58,7 +60,7 @@ where
         }
     };
     let receipt = exchange.trail().allow::<stage::Request>(facts);
-    Validated::prove(permitted, receipt, ValidRequest { parameters, content, media_type })
+    Validated::prove(permitted, receipt, ValidRequest { parameters, content, media_type, websocket })
         .map_err(|_| exchange.broken::<stage::Request>())
 }
 

@@ -10,6 +10,8 @@ mod closing;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod handshake;

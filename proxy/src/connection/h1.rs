@@ -7,15 +7,16 @@
 
 mod inlet;
 mod outlet;
+mod tunnel;
 
 pub(crate) use inlet::InletBody;
 
-use super::{Handler, Link, Rules};
+use super::{Handler, Link, Rules, Switches};
 use crate::body::RequestBody;
 use crate::outlet::Outlet;
 use crate::stream::{ClientStream, Transport};
 use http::header::CONNECTION;
-use http::{Response, Version};
+use http::{Response, StatusCode, Version};
 use http_body::Body;
 use inlet::{DRAIN_BYTES_MAX, Inlet, Reusable};
 use outlet::Asked;
@@ -147,6 +148,14 @@ impl<H: Handler, T: Transport> Http1<H, T> {
         let Some(response) = self.decide(rules, arrived, refused).await else { return Next::Gone };
         if self.inlet.broke_off() {
             return Next::Gone;
+        }
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let (head, body) = response.into_parts();
+            return match body.opened() {
+                Some(opened) => Box::pin(tunnel::carry(&self.link, &self.inlet, &head.headers, opened)).await,
+                // Nobody was offered any other.
+                None => Next::Reset,
+            };
         }
         let reusable = std::future::poll_fn(|cx| Poll::Ready(self.inlet.settle(cx))).await;
         let last = !wants_more

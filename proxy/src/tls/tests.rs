@@ -324,6 +324,8 @@ impl Handler for Told {
     }
 }
 
+impl crate::connection::Switches for Parts {}
+
 struct Parts {
     left: usize,
 }

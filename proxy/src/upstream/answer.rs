@@ -6,6 +6,7 @@ use crate::upstream::line::Line;
 use crate::upstream::outgoing::OutgoingBody;
 use crate::upstream::passage::{Outcome, Passage};
 use crate::upstream::pool;
+use crate::worker::Worker;
 use bytes::{Buf, Bytes};
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
@@ -13,7 +14,9 @@ use portcullis_pipeline::BodyFault;
 use portcullis_wire::{AnswerFraming, ChunkReader, Piece};
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 /// The body of an answer. It owns the connection: given back at the end, closed when dropped early.
 #[derive(Debug)]
@@ -109,6 +112,15 @@ impl ResponseBody {
         *response.status_mut() = head.status;
         *response.headers_mut() = head.headers;
         response
+    }
+
+    /// From here on the time of the whole does not count: whoever passes the body on keeps its time. Answers on which
+    /// core that is, and what the time was; `None`: nothing more comes.
+    pub(crate) fn untime(&mut self) -> Option<(Arc<Worker>, Duration)> {
+        let State::Open(open) = &self.0 else { return None };
+        let total = open.passage.upstream().ok()?.config.total;
+        open.line.total.clear();
+        Some((Arc::clone(&open.line.worker), total))
     }
 
     /// Why the body broke off, if it did.

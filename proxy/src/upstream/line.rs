@@ -275,7 +275,11 @@ pub(crate) fn is_ours(error: &io::Error) -> bool {
 }
 
 /// A transport to one of the target's addresses; none of them may use up the time of the others.
-async fn dial(worker: &Arc<Worker>, endpoint: &Endpoint, patience: Duration) -> io::Result<(Carrier, SocketAddr)> {
+pub(crate) async fn dial(
+    worker: &Arc<Worker>,
+    endpoint: &Endpoint,
+    patience: Duration,
+) -> io::Result<(Carrier, SocketAddr)> {
     let beside = |work| worker.upstream_tasks.spawn(work);
     let addresses = endpoint.addresses.to_try(worker.deadlines.now_ms(), beside).await?;
     let each = patience.checked_div(u32::try_from(addresses.len()).unwrap_or(1)).unwrap_or(patience);

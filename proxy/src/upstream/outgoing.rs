@@ -192,7 +192,7 @@ mod tests {
         headers.append("x-a", HeaderValue::from_static("1"));
         headers.append("x-a", HeaderValue::from_static("2"));
         let to = Destination { upstream: 0, operation: 0, priority: 5 };
-        let draft = Draft::new(OriginRequest { to, method, target: "/a?b".to_owned(), headers, body });
+        let draft = Draft::new(OriginRequest { to, method, target: "/a?b".to_owned(), headers, body, websocket: None });
         let mut outlet = Outlet::new();
         draft.write(&Target::parse("http://o.example:81/base").unwrap(), &mut outlet);
         String::from_utf8(outlet.head().to_vec()).unwrap()

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use portcullis_pipeline::BodyFault;
+use portcullis_pipeline::{BodyFault, Flow, OriginBody};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -75,4 +75,8 @@ impl Body for Steps {
     fn size_hint(&self) -> SizeHint {
         if self.exact { SizeHint::with_exact(self.all().len() as u64) } else { SizeHint::default() }
     }
+}
+
+impl OriginBody for Steps {
+    fn pass_on(&mut self, _: Flow) {}
 }

@@ -120,7 +120,7 @@ impl Origin for Fake {
     type ResponseBody = Steps;
 
     async fn send(&self, cleared: Cleared<Steps>) -> Result<Response<Steps>, OriginFault> {
-        let OriginRequest { to, method, target, headers, body } = cleared.into_request();
+        let OriginRequest { to, method, target, headers, body, .. } = cleared.into_request();
         assert_eq!(to.upstream, 0);
         let body = match body {
             Outgoing::Empty => Bytes::new(),
