@@ -5,7 +5,7 @@
 //! compare what is written with a canonical form made from the parsed value. Every member is written with a comma in
 //! front, so that a key is one piece known when this is compiled; the first comma becomes the brace.
 
-use crate::text::{push_decimal, push_text};
+use crate::text::{push_decimal, push_text, push_word};
 
 /// The largest integer that every JSON reader holds exactly (RFC 7493 section 2.2).
 pub(crate) const INTEGER_MAX: u64 = (1 << 53) - 1;
@@ -114,11 +114,18 @@ impl<'a> Object<'a> {
         close(out, start, [b'[', b']']);
     }
 
-    /// A text under a name from somewhere in the workspace: escaping the name costs little and cannot be forgotten.
+    /// A text from outside under a name of ours.
     #[inline]
     pub(crate) fn foreign_text(&mut self, name: &'static str, value: &str) {
         self.foreign_key(name);
         push_text(self.out, value);
+    }
+
+    /// A word of ours under a name of ours.
+    #[inline]
+    pub(crate) fn foreign_word(&mut self, name: &'static str, value: &'static str) {
+        self.foreign_key(name);
+        push_word(self.out, value);
     }
 
     /// A signed integer under such a name.
@@ -137,7 +144,7 @@ impl<'a> Object<'a> {
     #[inline]
     fn foreign_key(&mut self, name: &'static str) {
         self.out.push(b',');
-        push_text(self.out, name);
+        push_word(self.out, name);
         self.out.push(b':');
     }
 }

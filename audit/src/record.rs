@@ -238,7 +238,7 @@ fn push_sorted<'f>(
             }
             written = written.saturating_add(1);
             match value {
-                FactValue::Word(word) => out.foreign_text(name, word),
+                FactValue::Word(word) => out.foreign_word(name, word),
                 FactValue::Text(text) => out.foreign_text(name, text),
                 FactValue::Shared(text) => out.foreign_text(name, text),
                 FactValue::Number(number) => out.foreign_signed(name, *number),

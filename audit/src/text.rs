@@ -30,6 +30,16 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Appends a word of this workspace as a JSON string: a literal of the source, never from outside. Looking at its bytes
+/// for every record would cost more than writing them.
+#[inline]
+pub(crate) fn push_word(out: &mut Vec<u8>, word: &'static str) {
+    debug_assert!(word.len() <= TEXT_BYTES_MAX && word.bytes().all(is_plain), "{word:?} needs escapes");
+    out.push(b'"');
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
+}
+
 /// Whether the byte stands for itself in the value and in JSON.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'

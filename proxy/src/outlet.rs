@@ -2,7 +2,7 @@
 //! What leaves on an HTTP/1 connection: a head of ours, and a body under our framing (RFC 9112 §6, §7), be it an answer
 //! or a request.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use http::HeaderName;
 use http::header::CONTENT_LENGTH;
 use std::io::{self, IoSlice};
@@ -34,7 +34,9 @@ pub(crate) struct Overrun;
 /// What is written and not yet taken by the other side.
 #[derive(Debug)]
 pub(crate) struct Outlet {
-    head: BytesMut,
+    head: Vec<u8>,
+    /// Bytes of the head that were taken.
+    taken: usize,
     data: Bytes,
     tail: &'static [u8],
     coding: Coding,
@@ -44,15 +46,16 @@ pub(crate) struct Outlet {
 
 impl Outlet {
     pub(crate) fn new() -> Self {
-        Self { head: BytesMut::new(), data: Bytes::new(), tail: b"", coding: Coding::Bodiless, is_untouched: true }
+        Self { head: Vec::new(), taken: 0, data: Bytes::new(), tail: b"", coding: Coding::Bodiless, is_untouched: true }
     }
 
     /// Begins a head. What was left of another message is gone.
     pub(crate) fn start(&mut self, coding: Coding) {
         if self.head.capacity() > HEAD_BYTES_KEPT_MAX {
-            self.head = BytesMut::new();
+            self.head = Vec::new();
         }
         self.head.clear();
+        self.taken = 0;
         self.head.reserve(HEAD_BYTES_USUAL);
         (self.data, self.tail, self.coding) = (Bytes::new(), b"", coding);
         self.is_untouched = true;
@@ -67,10 +70,10 @@ impl Outlet {
     pub(crate) fn field(&mut self, name: &HeaderName, value: &[u8]) {
         let name = name.as_str().as_bytes();
         self.head.reserve(name.len().saturating_add(value.len()).saturating_add(b": \r\n".len()));
-        self.head.put_slice(name);
-        self.head.put_slice(b": ");
-        self.head.put_slice(value);
-        self.head.put_slice(b"\r\n");
+        self.head.extend_from_slice(name);
+        self.head.extend_from_slice(b": ");
+        self.head.extend_from_slice(value);
+        self.head.extend_from_slice(b"\r\n");
     }
 
     /// Puts `Content-Length`.
@@ -110,8 +113,8 @@ impl Outlet {
             Coding::Length(left) => *left = left.checked_sub(data.len() as u64).ok_or(Overrun)?,
             Coding::Chunked => {
                 let mut digits = [0; DIGITS_MAX];
-                self.head.put_slice(hexadecimal(data.len() as u64, &mut digits));
-                self.head.put_slice(b"\r\n");
+                self.head.extend_from_slice(hexadecimal(data.len() as u64, &mut digits));
+                self.head.extend_from_slice(b"\r\n");
                 self.tail = b"\r\n";
             }
             Coding::Close => {}
@@ -135,7 +138,7 @@ impl Outlet {
 
     /// Whether everything was taken.
     pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_empty() && self.data.is_empty() && self.tail.is_empty()
+        self.head.len() == self.taken && self.data.is_empty() && self.tail.is_empty()
     }
 
     /// Writes until everything was taken.
@@ -145,7 +148,8 @@ impl Outlet {
         stream: &mut W,
     ) -> Poll<io::Result<()>> {
         while !self.is_empty() {
-            let parts = [IoSlice::new(&self.head), IoSlice::new(&self.data), IoSlice::new(self.tail)];
+            let head = self.head.get(self.taken..).unwrap_or_default();
+            let parts = [IoSlice::new(head), IoSlice::new(&self.data), IoSlice::new(self.tail)];
             // A transport that takes one piece only takes the first of those it is given.
             let first = parts.iter().position(|part| !part.is_empty()).unwrap_or_default();
             let written =
@@ -160,12 +164,11 @@ impl Outlet {
 
     fn took(&mut self, written: usize) {
         self.is_untouched = false;
-        let of_head = written.min(self.head.len());
-        if of_head == self.head.len() {
-            // Unlike advancing, this leaves the whole buffer to the next head.
+        let of_head = written.min(self.head.len().saturating_sub(self.taken));
+        self.taken = self.taken.saturating_add(of_head);
+        if self.taken == self.head.len() {
             self.head.clear();
-        } else {
-            self.head.advance(of_head);
+            self.taken = 0;
         }
         let rest = written.saturating_sub(of_head);
         let of_data = rest.min(self.data.len());

@@ -20,7 +20,7 @@ fn body(coding: Coding, pieces: &[&'static str]) -> Result<String, Overrun> {
 fn taken(outlet: &mut Outlet) -> String {
     let mut bytes = Vec::new();
     while !outlet.is_empty() {
-        let parts = [&outlet.head[..], &outlet.data[..], outlet.tail];
+        let parts = [&outlet.head[outlet.taken..], &outlet.data[..], outlet.tail];
         bytes.push(*parts.iter().find_map(|part| part.first()).unwrap());
         outlet.took(1);
     }
