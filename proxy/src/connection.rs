@@ -118,15 +118,19 @@ async fn begin<H: Handler>(link: Arc<Link>, handler: H, socket: Socket) {
     }
 }
 
-/// Serves over whatever carries the bytes.
+/// Serves over whatever carries the bytes. On the heap, so that no connection is as large as the largest, and each part
+/// only while it lasts.
 async fn serve<H: Handler, T: Transport>(link: Arc<Link>, handler: H, transport: T, spoken: Spoken) {
     match spoken {
         Spoken::Http1 => {
             let stream = ClientStream::new(transport, Arc::clone(&link.pace));
-            h1::drive(link, handler, stream).await;
+            Box::pin(h1::drive(link, handler, stream)).await;
         }
-        // On the heap, so that connections of HTTP/1 are not as large as the largest.
-        Spoken::Http2 => Box::pin(h2::drive(link, handler, transport)).await,
+        Spoken::Http2 => {
+            if let Some(driver) = Box::pin(h2::begin(link, handler, transport)).await {
+                driver.run().await;
+            }
+        }
     }
 }
 

@@ -21,7 +21,13 @@ pub(crate) enum Phase {
     Head = 1,
     /// A request is being answered; other deadlines hold.
     Serving = 2,
+    /// As idle, and nothing is held for a next request.
+    Settled = 3,
 }
+
+/// A connection that idles so long gives back what it holds for its next request. Sooner it would only cost those whose
+/// requests follow each other.
+const SETTLES_AFTER: Duration = Duration::from_secs(1);
 
 /// How long each phase may take.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +49,7 @@ impl Pace {
     /// A connection that was just accepted: its first byte has as long as a head.
     pub(crate) fn new(deadline: Arc<Deadline>, patience: Patience) -> Self {
         deadline.arm(patience.head);
-        Self { phase: AtomicU8::new(Phase::Idle as u8), deadline, patience }
+        Self { phase: AtomicU8::new(Phase::Settled as u8), deadline, patience }
     }
 
     /// Whose task is woken when a deadline passes.
@@ -53,7 +59,7 @@ impl Pace {
 
     /// A handshake is done: a head has the time it has on any new connection.
     pub(crate) fn begin(&self) {
-        self.phase.store(Phase::Idle as u8, Ordering::Relaxed);
+        self.phase.store(Phase::Settled as u8, Ordering::Relaxed);
         self.deadline.arm(self.patience.head);
     }
 
@@ -74,21 +80,39 @@ impl Pace {
 
     /// An answer was taken. The time starts here, because nothing is read before there is something to read.
     pub(crate) fn rest(&self) {
-        self.phase.store(Phase::Idle as u8, Ordering::Relaxed);
+        let phase = if self.patience.idle > SETTLES_AFTER { Phase::Idle } else { Phase::Settled };
+        self.phase.store(phase as u8, Ordering::Relaxed);
         self.wait();
+    }
+
+    /// Whether what is held for a next request has to be given back now. Asked before anything is read: a deadline that
+    /// has passed is an error there.
+    pub(crate) fn settles(&self) -> bool {
+        let settles = self.phase() == Phase::Idle && self.deadline.fired();
+        if settles {
+            self.phase.store(Phase::Settled as u8, Ordering::Relaxed);
+            self.deadline.arm(self.patience.idle.saturating_sub(SETTLES_AFTER));
+        }
+        settles
+    }
+
+    /// Whether nothing may be held for a next request.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.phase() == Phase::Settled
     }
 
     fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Idle,
             1 => Phase::Head,
-            _ => Phase::Serving,
+            2 => Phase::Serving,
+            _ => Phase::Settled,
         }
     }
 
     /// Bytes of a next head are here: its time begins.
     pub(crate) fn first_byte(&self) {
-        if self.phase() == Phase::Idle {
+        if matches!(self.phase(), Phase::Idle | Phase::Settled) {
             self.phase.store(Phase::Head as u8, Ordering::Relaxed);
             self.deadline.clear();
         }
@@ -100,7 +124,8 @@ impl Pace {
             return;
         }
         match self.phase() {
-            Phase::Idle => self.deadline.arm(self.patience.idle),
+            Phase::Idle => self.deadline.arm(self.patience.idle.min(SETTLES_AFTER)),
+            Phase::Settled => self.deadline.arm(self.patience.idle),
             Phase::Head => self.deadline.arm(self.patience.head),
             Phase::Serving => {}
         }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Repository chores: `cargo xtask test | layers | lines | bench | instructions | smuggle`.
+//! Repository chores: `cargo xtask test | layers | lines | bench | instructions | idle | smuggle`.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks on stdout")]
 
 mod bench;
+mod idle;
 mod instructions;
 mod layers;
 mod lines;
@@ -22,6 +23,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench    our binary beside nginx and HAProxy in one run (needs root for the Debian packages)
   instructions  [--release] [--by-function] [--update] [--binary PATH] [--scenario plain,sec-hs256,all] [--requests N]:
            instructions of one request under callgrind, beside bench/instructions.toml
+  idle     [--binary PATH]: memory of 2000 connections of each kind that wait for their next request, in a release build
   smuggle  --streams N --seed S [--release]: mutated requests through the gate to seven origins, and whether they agree
 ";
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Some("lines") => lines::run(),
         Some("bench") => bench::run(arguments.get(1..).unwrap_or_default()),
         Some("instructions") => instructions::run(arguments.get(1..).unwrap_or_default()),
+        Some("idle") => idle::run(arguments.get(1..).unwrap_or_default()),
         Some("smuggle") => smuggle::run(arguments.get(1..).unwrap_or_default()),
         _ => {
             print!("{USAGE}");

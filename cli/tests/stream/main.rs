@@ -23,6 +23,7 @@ mod ends;
 mod events;
 mod frames;
 mod handshakes;
+mod idle;
 mod large;
 mod peers;
 mod raw;

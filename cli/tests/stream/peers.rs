@@ -19,12 +19,12 @@ impl Drop for Server {
     }
 }
 
-fn scripts() -> PathBuf {
+pub(crate) fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stream/peers")
 }
 
 /// A Python that has aiohttp: the one `cargo xtask test` prepared, or the machine's own.
-fn python() -> String {
+pub(crate) fn python() -> String {
     std::env::var("PORTCULLIS_TEST_PYTHON").unwrap_or_else(|_| {
         let prepared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-python/bin/python3");
         if prepared.exists() { prepared.display().to_string() } else { "python3".to_owned() }

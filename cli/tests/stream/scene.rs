@@ -92,11 +92,17 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn before(origin: SocketAddr) -> Self {
+        Self::serving(origin, |_, text| text)
+    }
+
+    /// With a configuration of its own, and files beside it.
+    pub(crate) fn serving(origin: SocketAddr, change: impl Fn(&Path, String) -> String) -> Self {
         let (kept, mint) = (tempfile::tempdir().unwrap(), Mint::new());
         let write = |name: &str, text: &str| std::fs::write(kept.path().join(name), text).unwrap();
         write("openapi.yaml", DOCUMENT);
         write("keys.json", &mint.key_set());
-        write("portcullis.yaml", &CONFIGURATION.replace("{ORIGIN}", &origin.to_string()));
+        let text = CONFIGURATION.replace("{ORIGIN}", &origin.to_string());
+        write("portcullis.yaml", &change(kept.path(), text));
         Self { gate: Gate::configured(kept.path()), kept, mint }
     }
 

@@ -12,6 +12,11 @@ use std::time::Duration;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 
+/// The binary that is served by: another build of it where one is named.
+fn served() -> std::ffi::OsString {
+    std::env::var_os("PORTCULLIS_TEST_BINARY").unwrap_or_else(|| BINARY.into())
+}
+
 /// A gate in a directory of its own; ended by pid when dropped.
 pub(crate) struct Gate {
     child: Child,
@@ -41,7 +46,7 @@ impl Gate {
 
     /// Starts the binary and waits for its one line on stdout.
     pub(crate) fn start(directory: &Path, arguments: &[&str]) -> Self {
-        Self::spawn(directory, Command::new(BINARY).args(arguments))
+        Self::spawn(directory, Command::new(served()).args(arguments))
     }
 
     /// The same by a command of the caller's, which becomes the binary.

@@ -94,10 +94,13 @@ impl From<io::Error> for Broken {
 impl<H: Handler, T: Transport> Http1<H, T> {
     /// Waits for a head and reads it. `None`: the connection ended, or idled for too long.
     async fn next_head(&mut self) -> Option<(H::Rules, Scanned)> {
-        let Self { link, handler, inlet, scan, .. } = self;
+        let Self { link, handler, inlet, scan, outlet } = self;
         let mut rules = None;
         let scanned = std::future::poll_fn(|cx| {
             link.pace.deadline().watch(cx.waker());
+            if link.pace.settles() {
+                *outlet = Outlet::new();
+            }
             let mut state = inlet.lock();
             loop {
                 if !state.buffer.is_empty() {
@@ -116,7 +119,12 @@ impl<H: Handler, T: Transport> Http1<H, T> {
                     }
                     Poll::Ready(Err(_)) => return Poll::Ready(None),
                     Poll::Pending if state.buffer.is_empty() && link.worker.is_draining() => return Poll::Ready(None),
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        if link.pace.is_settled() {
+                            state.forget();
+                        }
+                        return Poll::Pending;
+                    }
                 };
                 return Poll::Ready(if state.buffer.is_empty() {
                     None

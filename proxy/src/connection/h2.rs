@@ -55,8 +55,12 @@ const PROVOKED_RESETS_MAX: usize = 64;
 const REMEMBERED_RESETS_MAX: usize = 32;
 const REMEMBERED_RESETS_FOR: Duration = Duration::from_secs(1);
 
-/// Serves a connection until it ends.
-pub(super) async fn drive<H: Handler, T: Transport>(link: Arc<Link>, handler: H, transport: T) {
+/// Exchanges the first frames; `None`: the client did not, or not in time.
+pub(super) async fn begin<H: Handler, T: Transport>(
+    link: Arc<Link>,
+    handler: H,
+    transport: T,
+) -> Option<Box<Driver<H, T>>> {
     let rate_min = link.worker.config.body.rate_min;
     let watch = Watch::new(Arc::clone(&link.worker.deadlines), link.pace.patience(), rate_min);
     let io = Watched::new(transport, Arc::clone(&watch));
@@ -71,13 +75,12 @@ pub(super) async fn drive<H: Handler, T: Transport>(link: Arc<Link>, handler: H,
         })
         .await
     };
-    let Some(connection) = connection else { return };
+    let connection = connection?;
     watch.begin();
     // The connection's deadline is the socket's from here on: that of a client that takes nothing at all.
     link.pace.serve();
     let deadline = link.worker.deadlines.register();
-    let mut driver = Driver { link, handler, watch, deadline, connection, stage: Stage::Open };
-    std::future::poll_fn(|cx| driver.poll(cx)).await;
+    Some(Box::new(Driver { link, handler, watch, deadline, connection, stage: Stage::Open }))
 }
 
 /// Every cap there is; what `h2` or hyper take by themselves is of no account.
@@ -109,7 +112,8 @@ enum Stage {
     Left,
 }
 
-struct Driver<H, T> {
+/// Drives a connection.
+pub(super) struct Driver<H, T> {
     link: Arc<Link>,
     handler: H,
     watch: Arc<Watch>,
@@ -119,6 +123,11 @@ struct Driver<H, T> {
 }
 
 impl<H: Handler, T: Transport> Driver<H, T> {
+    /// Serves it until it ends.
+    pub(super) async fn run(mut self: Box<Self>) {
+        std::future::poll_fn(|cx| self.poll(cx)).await;
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.link.pace.deadline().watch(cx.waker());
         self.deadline.watch(cx.waker());

@@ -27,7 +27,7 @@ pub(crate) async fn accept(
     worker: &Worker,
     socket: Socket,
     local: IpAddr,
-) -> Option<(TlsStream<Socket>, Handshake)> {
+) -> Option<(Box<TlsStream<Socket>>, Handshake)> {
     let bounds = &worker.config.connections;
     let Some(_place) = Place::take(tls, bounds.handshakes_max) else {
         tls.refused.fetch_add(1, Ordering::Relaxed);
@@ -65,7 +65,7 @@ async fn shake(
     tls: &Arc<TlsListener>,
     socket: Socket,
     local: IpAddr,
-) -> Result<(TlsStream<Socket>, Handshake), Failed> {
+) -> Result<(Box<TlsStream<Socket>>, Handshake), Failed> {
     let mut started = LazyConfigAcceptor::new(Acceptor::default(), socket).await.map_err(|_| Failed)?;
     let server_name: Option<Arc<str>> =
         started.client_hello().server_name().map(|name| name.to_ascii_lowercase().into());
@@ -88,7 +88,7 @@ async fn shake(
         cipher_suite: session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or(""),
         policies: Arc::clone(tls) as Arc<dyn Policies>,
     };
-    Ok((stream, handshake))
+    Ok((Box::new(stream), handshake))
 }
 
 /// A place among the handshakes under way.

@@ -4,7 +4,9 @@
 use crate::stream::{Socket, Transport};
 use tokio_rustls::server::TlsStream;
 
-impl Transport for TlsStream<Socket> {
+/// On the heap: it is large, and goes from hand to hand on its way into a connection, which would carry room for it in
+/// each of them.
+impl Transport for Box<TlsStream<Socket>> {
     fn reset(&self) {
         self.get_ref().0.reset();
     }

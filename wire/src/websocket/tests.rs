@@ -2,9 +2,8 @@
 //! Handshakes and frames: one reading each, however the bytes are cut.
 
 use super::*;
-use crate::{AnswerScan, AnswerScanned};
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -60,24 +59,17 @@ fn t15_a_handshake_has_one_version_one_key_and_different_subprotocols() {
 }
 
 /// Reads an answer that comes in pieces of this size.
-fn answered(bytes: &[u8], piece: usize, offer: &Offer) -> Result<Option<(bool, Vec<u8>)>, ()> {
-    let (mut scan, mut buffer) = (AnswerScan::new(), BytesMut::new());
+fn answered(bytes: &[u8], piece: usize, offer: &Offer) -> Result<Option<(bool, Vec<u8>)>, AnswerFault> {
+    let (mut answer, mut buffer) = (Answer::default(), BytesMut::new());
     let mut rest = bytes;
     while !rest.is_empty() {
         let (now, later) = rest.split_at(piece.min(rest.len()));
         buffer.extend_from_slice(now);
         rest = later;
-        let head = match scan.head(&mut buffer, false) {
-            AnswerScanned::NeedMore => continue,
-            AnswerScanned::Refused(_) => return Err(()),
-            AnswerScanned::Head(head) => head,
-        };
-        buffer.extend_from_slice(rest);
-        let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
-        if switches {
-            switched(&head, offer, b"proof").map_err(drop)?;
+        if let Some(found) = answer.head(&mut buffer, offer, b"proof")? {
+            buffer.extend_from_slice(rest);
+            return Ok(Some((matches!(found, Answered::Switched { .. }), buffer.to_vec())));
         }
-        return Ok(Some((switches, buffer.to_vec())));
     }
     Ok(None)
 }

@@ -14,12 +14,13 @@ use portcullis_pipeline::BodyFault;
 use portcullis_wire::{ChunkReader, Framing, Piece};
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// Room made for reading at once: heads and small bodies fit, and an idle connection holds no more.
+/// Room for reading at once: heads and small bodies fit.
 const READ_BYTES: usize = 4 * 1024;
 /// The same while a body is read.
 const READ_BODY_BYTES: usize = 16 * 1024;
@@ -182,11 +183,30 @@ impl<T: Transport> Inlet<T> {
 impl<T: Transport> State<T> {
     /// Reads what there is, as far as there is room; 0: the client sends no more.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.buffer.is_empty() && self.buffer.capacity() == 0 {
+            return self.poll_first(cx);
+        }
         if self.buffer.capacity().saturating_sub(self.buffer.len()) < READ_BYTES_MIN {
             let reads_body = !matches!(self.content, Content::None);
             self.buffer.reserve(if reads_body { READ_BODY_BYTES } else { READ_BYTES });
         }
         pin!(self.stream.read_buf(&mut self.buffer)).poll(cx)
+    }
+
+    /// Reads what there is where no room is held for it: a connection that waits has none, however many of them wait.
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut room = [MaybeUninit::uninit(); READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+        self.buffer = BytesMut::from(read.filled());
+        Poll::Ready(Ok(self.buffer.len()))
+    }
+
+    /// Holds no room for what may never come.
+    pub(super) fn forget(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
