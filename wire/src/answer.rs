@@ -62,6 +62,8 @@ pub struct AnswerHead {
     pub framing: AnswerFraming,
     /// Whether its connection may serve another request after it.
     pub keeps_alive: bool,
+    /// Whether it says, of a 101, that its connection is a WebSocket from here on (RFC 6455 §4.1), and nothing else.
+    pub switches_to_websocket: bool,
 }
 
 /// What stands at the start of the bytes so far.
@@ -186,7 +188,8 @@ impl AnswerScan {
         }
         let framing = found.framing(line, to_head)?;
         let keeps_alive = line.minor == 1 && !found.closes && framing != AnswerFraming::UntilClose;
-        Ok(AnswerHead { status: line.status, headers, framing, keeps_alive })
+        let switches_to_websocket = line.minor == 1 && found.switches_to_websocket();
+        Ok(AnswerHead { status: line.status, headers, framing, keeps_alive, switches_to_websocket })
     }
 }
 
@@ -218,6 +221,9 @@ struct Found {
     length: Option<u64>,
     chunked: bool,
     closes: bool,
+    /// What `Upgrade` names, and how often it stands there.
+    upgrade: Option<HeaderValue>,
+    upgrades: u32,
     /// Named by `Connection`: for us, and not for the client.
     named: Vec<HeaderName>,
 }
@@ -240,7 +246,20 @@ impl Found {
             self.connection(value.as_bytes());
             return Ok(false);
         }
+        if *name == UPGRADE {
+            self.upgrade = Some(value.clone());
+            self.upgrades = self.upgrades.saturating_add(1);
+        }
         Ok(!HOP_BY_HOP.contains(name))
+    }
+
+    /// RFC 9112 §6.1: an interim answer has neither length nor coding (SM-14).
+    fn switches_to_websocket(&self) -> bool {
+        self.upgrades == 1
+            && self.upgrade.as_ref().is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+            && self.named.contains(&UPGRADE)
+            && self.length.is_none()
+            && !self.chunked
     }
 
     fn connection(&mut self, value: &[u8]) {

@@ -6,7 +6,7 @@ mod answer;
 mod frames;
 mod offer;
 
-pub use answer::{Answer, AnswerFault, Answered, Body};
+pub use answer::{SwitchFault, switched};
 pub use frames::{Bounds, Breach, CLOSE_BYTES_MAX, Close, FrameReader, Kind, Side, Step, close_frame};
 pub use offer::{Offer, OfferFault, VERSION};
 

@@ -5,10 +5,9 @@
 //! from once (RFC 9110 §9.2.2): never after a byte of an answer, never of a body that streams. A key held for a write
 //! does not make it safe: the key is ours and the upstream does not know it, so its write would be done twice.
 
-use crate::tls::is_distrust;
 use crate::upstream::balance::Tried;
 use crate::upstream::endpoint::Endpoint;
-use crate::upstream::exchange::{Fault, exchange};
+use crate::upstream::exchange::{Fault, exchange, unreached};
 use crate::upstream::line::{self, Line, Patience};
 use crate::upstream::outgoing::{Draft, OutgoingBody};
 use crate::upstream::passage::{Outcome, Passage};
@@ -20,8 +19,6 @@ use http::header::RETRY_AFTER;
 use portcullis_decision::Reason;
 use portcullis_pipeline::OriginFault;
 use portcullis_wire::AnswerHead;
-use std::error::Error;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -200,30 +197,23 @@ impl<'a> Course<'a> {
                 let upload = if line.is_sending() { draft.take_body() } else { OutgoingBody::Empty };
                 Ok((Answered { head, line, upload, left }, draft))
             }
-            Err(fault) => Err(judge(fault, &line, whose, draft)),
+            Err(fault) => Err(judge(&fault, &line, whose, draft)),
         }
     }
 }
 
 /// Whose fault it was that no answer came, and whether the request can be sent again.
-fn judge(fault: Fault, line: &Line, whose: Whose, draft: Draft) -> Failed {
+fn judge(fault: &Fault, line: &Line, whose: Whose, draft: Draft) -> Failed {
     let unsent = line.is_untouched() && draft.is_whole();
-    let draft = Some(draft).filter(|draft| !line.has_answered() && (unsent || draft.is_repeatable()));
-    match fault {
-        Fault::Client(body) => failed(How::Client, body.reason()),
-        Fault::Disbelieved => failed(How::Disbelieved, Reason::UpstreamInvalidResponse),
-        Fault::Late => Failed { how: How::Unanswered, reason: Reason::UpstreamTimeout, draft },
-        Fault::Unanswered(error) => {
-            let reason = error.as_ref().map_or(Reason::UpstreamUnreachable, unreached);
-            Failed { how: unanswered(whose), reason, draft }
-        }
-    }
-}
-
-/// Whether nobody was there, or nobody to be trusted.
-fn unreached(error: &io::Error) -> Reason {
-    let error: &(dyn Error + 'static) = error;
-    if is_distrust(error) { Reason::UpstreamTls } else { Reason::UpstreamUnreachable }
+    let may_repeat = !line.has_answered() && (unsent || draft.is_repeatable());
+    let how = match fault {
+        Fault::Client(_) => How::Client,
+        Fault::Disbelieved => How::Disbelieved,
+        Fault::Late => How::Unanswered,
+        Fault::Unanswered(_) => unanswered(whose),
+    };
+    let draft = Some(draft).filter(|_| may_repeat && matches!(how, How::Unanswered | How::Stale));
+    Failed { how, reason: fault.reason(), draft }
 }
 
 fn unanswered(whose: Whose) -> How {
@@ -238,7 +228,7 @@ fn failed(how: How, reason: Reason) -> Failed {
 }
 
 /// An answer by which an upstream says that it is not well. A 500 is not: callers can provoke it.
-fn is_failure(status: StatusCode) -> bool {
+pub(crate) fn is_failure(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 

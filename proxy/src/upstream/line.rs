@@ -211,6 +211,11 @@ impl Line {
         self.sending == Sending::Done && self.buffer.is_empty()
     }
 
+    /// The connection is no longer one of HTTP: its transport, and what came behind the last head.
+    pub(crate) fn into_transport(self) -> (Carrier, BytesMut) {
+        (self.carrier, self.buffer)
+    }
+
     /// The exchange is over and the connection waits for the next.
     pub(crate) fn rest(&mut self, idle: Duration) {
         self.step.clear();

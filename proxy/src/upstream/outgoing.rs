@@ -7,11 +7,12 @@
 use crate::outlet::{Coding, Outlet};
 use crate::upstream::target::Target;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body::Body;
 use portcullis_pipeline::{BodyFault, OriginRequest, Outgoing};
 use portcullis_wire::Framing;
+use portcullis_wire::websocket::{Offer, VERSION};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -40,8 +41,17 @@ pub(crate) struct Draft {
     path: String,
     headers: HeaderMap,
     pub(crate) body: OutgoingBody,
-    /// Whether it is a probe of ours: not below the target's own path, and nothing follows on its connection.
-    is_probe: bool,
+    purpose: Purpose,
+}
+
+/// What a connection is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Request,
+    /// A question of ours: not below the target's own path, and nothing follows on its connection.
+    Probe,
+    /// To become a WebSocket.
+    Upgrade,
 }
 
 /// Whatever stands there is not of this exchange: framing and connection management are ours.
@@ -66,14 +76,32 @@ impl Draft {
                 OutgoingBody::Stream(Stream::new(body, Coding::Chunked))
             }
         };
-        Self { method, path: target, headers, body, is_probe: false }
+        Self { method, path: target, headers, body, purpose: Purpose::Request }
     }
 
     /// A request of ours.
     pub(crate) fn probe(path: &str) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static("portcullis-health"));
-        Self { method: Method::GET, path: path.to_owned(), headers, body: OutgoingBody::Empty, is_probe: true }
+        Self { method: Method::GET, path: path.to_owned(), headers, body: OutgoingBody::Empty, purpose: Purpose::Probe }
+    }
+
+    /// A request that opens a WebSocket: the fields of its handshake as they are understood here (RFC 6455 §4.1).
+    pub(crate) fn upgrade<B>(request: OriginRequest<B>, offer: &Offer) -> Self {
+        let OriginRequest { target, mut headers, .. } = request;
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert("sec-websocket-version", HeaderValue::from_static(VERSION));
+        headers.insert("sec-websocket-key", offer.key().clone());
+        let protocols: Vec<_> = offer.protocols().iter().map(HeaderValue::as_bytes).collect();
+        if let (false, Ok(protocols)) = (protocols.is_empty(), HeaderValue::from_bytes(&protocols.join(&b", "[..]))) {
+            headers.insert("sec-websocket-protocol", protocols);
+        }
+        Self { method: Method::GET, path: target, headers, body: OutgoingBody::Empty, purpose: Purpose::Upgrade }
+    }
+
+    /// Whether its connection may become another.
+    pub(crate) fn is_upgrade(&self) -> bool {
+        self.purpose == Purpose::Upgrade
     }
 
     /// Whether its answer has no body.
@@ -110,7 +138,7 @@ impl Draft {
             OutgoingBody::Full(bytes) => Coding::Length(bytes.len() as u64),
             OutgoingBody::Stream(stream) => stream.coding,
         });
-        let base = if self.is_probe { "" } else { &target.path };
+        let base = if self.purpose == Purpose::Probe { "" } else { &target.path };
         for part in [self.method.as_str(), " ", base, &self.path, " HTTP/1.1\r\n"] {
             outlet.put(part.as_bytes());
         }
@@ -130,8 +158,10 @@ impl Draft {
             OutgoingBody::Stream(Stream { coding: Coding::Length(length), .. }) => outlet.length(*length),
             OutgoingBody::Stream(_) => outlet.field(&TRANSFER_ENCODING, b"chunked"),
         }
-        if self.is_probe {
-            outlet.field(&CONNECTION, b"close");
+        match self.purpose {
+            Purpose::Request => {}
+            Purpose::Probe => outlet.field(&CONNECTION, b"close"),
+            Purpose::Upgrade => outlet.field(&CONNECTION, b"upgrade"),
         }
         outlet.put(b"\r\n");
         if let OutgoingBody::Full(bytes) = &self.body {

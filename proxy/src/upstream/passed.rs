@@ -22,8 +22,6 @@ pub struct UpstreamBody {
 enum Source {
     /// As it comes.
     Answer(ResponseBody),
-    /// Read already.
-    Whole(Bytes),
     /// The connection itself.
     Tunnel(Box<Tunnel>),
     /// It was given up.
@@ -37,12 +35,6 @@ impl From<ResponseBody> for UpstreamBody {
 }
 
 impl UpstreamBody {
-    /// A body that was read to its end.
-    pub(crate) fn whole(bytes: Bytes) -> Self {
-        let source = if bytes.is_empty() { Source::Ended } else { Source::Whole(bytes) };
-        Self { source, flowing: None }
-    }
-
     /// What a 101 leads to.
     pub(crate) fn tunnel(tunnel: Tunnel) -> Self {
         Self { source: Source::Tunnel(Box::new(tunnel)), flowing: None }
@@ -52,7 +44,7 @@ impl UpstreamBody {
     pub(crate) fn into_tunnel(self) -> Option<Box<Tunnel>> {
         match self.source {
             Source::Tunnel(tunnel) => Some(tunnel),
-            Source::Answer(_) | Source::Whole(_) | Source::Ended => None,
+            Source::Answer(_) | Source::Ended => None,
         }
     }
 
@@ -80,11 +72,6 @@ impl Body for UpstreamBody {
         let this = &mut *self;
         let polled = match &mut this.source {
             Source::Answer(body) => Pin::new(body).poll_frame(cx),
-            Source::Whole(bytes) => {
-                let bytes = std::mem::take(bytes);
-                this.source = Source::Ended;
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
             // Nothing that passes through a tunnel is an answer.
             Source::Tunnel(_) | Source::Ended => return Poll::Ready(None),
         };
@@ -106,7 +93,7 @@ impl Body for UpstreamBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Answer(body) => body.is_end_stream(),
-            Source::Whole(_) | Source::Tunnel(_) => false,
+            Source::Tunnel(_) => false,
             Source::Ended => true,
         }
     }
@@ -114,7 +101,6 @@ impl Body for UpstreamBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Answer(body) => body.size_hint(),
-            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Tunnel(_) => SizeHint::default(),
             Source::Ended => SizeHint::with_exact(0),
         }

@@ -2,8 +2,9 @@
 //! Handshakes and frames: one reading each, however the bytes are cut.
 
 use super::*;
+use crate::{AnswerScan, AnswerScanned};
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -59,17 +60,24 @@ fn t15_a_handshake_has_one_version_one_key_and_different_subprotocols() {
 }
 
 /// Reads an answer that comes in pieces of this size.
-fn answered(bytes: &[u8], piece: usize, offer: &Offer) -> Result<Option<(bool, Vec<u8>)>, AnswerFault> {
-    let (mut answer, mut buffer) = (Answer::default(), BytesMut::new());
+fn answered(bytes: &[u8], piece: usize, offer: &Offer) -> Result<Option<(bool, Vec<u8>)>, ()> {
+    let (mut scan, mut buffer) = (AnswerScan::new(), BytesMut::new());
     let mut rest = bytes;
     while !rest.is_empty() {
         let (now, later) = rest.split_at(piece.min(rest.len()));
         buffer.extend_from_slice(now);
         rest = later;
-        if let Some(found) = answer.head(&mut buffer, offer, b"proof")? {
-            buffer.extend_from_slice(rest);
-            return Ok(Some((matches!(found, Answered::Switched { .. }), buffer.to_vec())));
+        let head = match scan.head(&mut buffer, false) {
+            AnswerScanned::NeedMore => continue,
+            AnswerScanned::Refused(_) => return Err(()),
+            AnswerScanned::Head(head) => head,
+        };
+        buffer.extend_from_slice(rest);
+        let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if switches {
+            switched(&head, offer, b"proof").map_err(drop)?;
         }
+        return Ok(Some((switches, buffer.to_vec())));
     }
     Ok(None)
 }
