@@ -36,7 +36,8 @@ pub use origin::UpstreamOrigin;
 pub use tls::{Prepared, TlsEntry, TlsError, TlsListener, UpstreamTls, UpstreamTlsError, UpstreamTlsFiles};
 pub use upstream::passed::UpstreamBody;
 pub use upstream::{
-    CircuitBreaker, Concurrency, HealthCheck, Per, Retry, TARGETS_MAX, Target, TargetError, UpstreamConfig, Upstreams,
+    CircuitBreaker, Concurrency, HealthCheck, Http, Per, Retry, TARGETS_MAX, Target, TargetError, UpstreamConfig,
+    Upstreams,
 };
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod client;
 mod drain;
 mod h2;
 mod h2raw;
+mod h2up;
 mod hostile;
 mod overload;
 mod pace;
@@ -304,7 +305,11 @@ impl Handler for Forward {
         let number = |name| head.headers.get(name).map(|value| value.to_str().unwrap().parse::<u8>().unwrap());
         let operation = usize::from(number("x-operation").unwrap_or(0));
         let to = Destination { upstream: 0, operation, priority: number("x-priority").unwrap_or(5) };
-        let request = OriginRequest { to, method: head.method, target, headers: head.headers, body, websocket: None };
+        let mut headers = head.headers;
+        if headers.contains_key("x-grpc") {
+            headers.insert("te", HeaderValue::from_static("trailers"));
+        }
+        let request = OriginRequest { to, method: head.method, target, headers, body, websocket: None };
         if load {
             return match origin.load(request).await {
                 Ok(response) => response.map(|bytes| TestBody::Full(Some(bytes))),

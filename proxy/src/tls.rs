@@ -13,7 +13,7 @@ pub(crate) mod transport;
 
 pub use entry::{TlsEntry, TlsError};
 pub(crate) use handshake::accept;
-pub(crate) use outbound::is_distrust;
+pub(crate) use outbound::{Offer, is_distrust};
 pub use outbound::{UpstreamTls, UpstreamTlsError, UpstreamTlsFiles};
 
 use crate::config::Event;

@@ -14,6 +14,7 @@ pub(crate) mod course;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
 pub(crate) mod flow;
+pub(crate) mod h2;
 pub(crate) mod health;
 pub(crate) mod line;
 pub(crate) mod outgoing;
@@ -42,6 +43,16 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What is spoken to an upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Http {
+    /// HTTP/1.1.
+    #[default]
+    One,
+    /// HTTP/2: agreed on where there is TLS (or else HTTP/1.1), known beforehand where there is none.
+    Two,
+}
+
 /// One upstream, already checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamConfig {
@@ -51,6 +62,8 @@ pub struct UpstreamConfig {
     pub targets: Vec<Target>,
     /// How its `https` targets are spoken to; without it they are not.
     pub tls: Option<Arc<UpstreamTls>>,
+    /// What is spoken to it.
+    pub http: Http,
     /// For the connection to stand, TLS included.
     pub connect: Duration,
     /// From the end of the request to the end of the answer's head.
@@ -78,6 +91,7 @@ impl UpstreamConfig {
             name,
             targets,
             tls: None,
+            http: Http::One,
             connect: Duration::from_secs(1),
             first_byte: Duration::from_secs(5),
             total: Duration::from_secs(15),

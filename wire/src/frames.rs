@@ -8,9 +8,11 @@
 mod client;
 mod count;
 mod server;
+mod upstream;
 
 pub use client::{ClientFrames, FrameRules, Refused, Violation};
 pub use server::{Passed, ServerFrames};
+pub use upstream::{Heard, UpstreamFrames};
 
 use std::ops::ControlFlow;
 

@@ -173,6 +173,29 @@ impl H2 {
         Self { stream, waiting: Vec::new() }
     }
 
+    /// The other side of a connection: reads the preface and sends settings, with which the client's compression has
+    /// no memory, and `more` of them.
+    pub(crate) fn accept(stream: TcpStream, more: &[(u16, u32)]) -> Self {
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut server = Self { stream, waiting: Vec::new() };
+        let mut preface = [0; 24];
+        server.stream.read_exact(&mut preface).unwrap();
+        assert_eq!(preface, PREFACE);
+        let mut payload = Vec::new();
+        for (id, value) in [(1, 0)].iter().chain(more) {
+            payload.extend_from_slice(&u16::to_be_bytes(*id));
+            payload.extend_from_slice(&u32::to_be_bytes(*value));
+        }
+        server.send(frame(SETTINGS, 0, 0, &payload)).send(frame(SETTINGS, ACK, 0, b""));
+        server
+    }
+
+    /// The head of the next request, `None` at the end; what is no head is passed over.
+    pub(crate) fn request(&mut self) -> Option<(u32, Vec<(String, String)>)> {
+        self.find(|frame| frame.kind == HEADERS).map(|frame| (frame.stream, hpack::fields(&frame.payload)))
+    }
+
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.try_send(bytes).unwrap();
         self

@@ -22,19 +22,19 @@ fn issuer(name: &str) -> Issuer {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn params(name: &str, usage: Usage) -> CertificateParams {
+pub(super) fn params(name: &str, usage: Usage) -> CertificateParams {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.extended_key_usages = vec![usage];
     params
 }
 
-struct Scene {
+pub(super) struct Scene {
     directory: TempDir,
     authority: Issuer,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let scene = Self { directory: TempDir::new().unwrap(), authority: issuer("internal") };
         scene.write("ca.pem", &scene.authority.pem());
         scene
@@ -56,7 +56,7 @@ impl Scene {
         }
     }
 
-    fn files(&self) -> UpstreamTlsFiles {
+    pub(super) fn files(&self) -> UpstreamTlsFiles {
         UpstreamTlsFiles {
             authorities: Some(self.directory.path().join("ca.pem")),
             leaf: None,
@@ -65,7 +65,7 @@ impl Scene {
     }
 
     /// What a server shows and asks for.
-    fn server(&self, params: &CertificateParams, asks: bool) -> ServerConfig {
+    pub(super) fn server(&self, params: &CertificateParams, asks: bool) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.authority).unwrap().der().clone();
         let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
@@ -112,7 +112,7 @@ fn over(origin: &Scripted, tls: Option<&Arc<UpstreamTls>>) -> Bench {
     })
 }
 
-fn load(files: UpstreamTlsFiles) -> Arc<UpstreamTls> {
+pub(super) fn load(files: UpstreamTlsFiles) -> Arc<UpstreamTls> {
     UpstreamTls::load(files, Arc::new(SystemClock::new())).unwrap()
 }
 

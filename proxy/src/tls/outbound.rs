@@ -17,8 +17,17 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// What is spoken inside; an upstream that chooses anything else is not spoken to.
-const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+/// What is offered to be spoken inside; an upstream that chooses anything else is not spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// HTTP/1.1 alone.
+    One,
+    /// HTTP/2 before HTTP/1.1.
+    Two,
+}
+
+const ONE: &[&[u8]] = &[b"http/1.1"];
+const TWO: &[&[u8]] = &[b"h2", b"http/1.1"];
 /// Plaintext that may wait to be encrypted and written.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
@@ -53,6 +62,8 @@ pub struct UpstreamTls {
 
 struct Current {
     config: Arc<ClientConfig>,
+    /// The same, with HTTP/2 on offer.
+    config_two: Arc<ClientConfig>,
     ends: Vec<Ends>,
 }
 
@@ -106,10 +117,22 @@ impl UpstreamTls {
     }
 
     /// Shakes hands with an upstream whose target names `host`.
-    pub(crate) async fn connect(&self, socket: TcpStream, host: &str) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect(
+        &self,
+        socket: TcpStream,
+        host: &str,
+        offer: Offer,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let name = self.files.server_name.as_deref().unwrap_or(host);
         let name = ServerName::try_from(name.to_owned()).map_err(|_| distrusted(Distrust::Name))?;
-        let connector = TlsConnector::from(Arc::clone(&self.current.load().config));
+        let config = {
+            let current = self.current.load();
+            Arc::clone(match offer {
+                Offer::One => &current.config,
+                Offer::Two => &current.config_two,
+            })
+        };
+        let connector = TlsConnector::from(config);
         let limited = |session: &mut rustls::ClientConnection| session.set_buffer_limit(Some(BUFFER_BYTES_MAX));
         connector.connect_with(name, socket, limited).await.map_err(|_| distrusted(Distrust::Handshake))
     }
@@ -135,9 +158,13 @@ impl Current {
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from((*leaf.certified).clone())))
             }
         };
-        config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
         config.enable_early_data = false;
-        Ok(Self { config: Arc::new(config), ends })
+        let offering = |names: &[&[u8]]| {
+            let mut config = config.clone();
+            config.alpn_protocols = names.iter().map(|name| name.to_vec()).collect();
+            Arc::new(config)
+        };
+        Ok(Self { config: offering(ONE), config_two: offering(TWO), ends })
     }
 }
 

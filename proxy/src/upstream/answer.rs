@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The body of an upstream's answer: passed on or broken off, never shortened (F28).
 
-use crate::upstream::course::Answered;
+use crate::upstream::course::{Answered, Via};
+use crate::upstream::h2::{self, Piece};
 use crate::upstream::line::Line;
 use crate::upstream::outgoing::OutgoingBody;
 use crate::upstream::passage::{Outcome, Passage};
 use crate::upstream::pool;
 use crate::worker::Worker;
 use bytes::{Buf, Bytes};
-use http::Response;
+use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use portcullis_pipeline::BodyFault;
-use portcullis_wire::{AnswerFraming, ChunkReader, Piece};
+use portcullis_wire::{AnswerFraming, AnswerHead, ChunkReader, Piece as Chunk};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct ResponseBody(State);
 #[derive(Debug)]
 enum State {
     Open(Box<Open>),
+    /// A stream of an HTTP/2 connection.
+    Stream(Box<Streaming>),
     /// All of it was here with its head, and the connection went back.
     Whole(Bytes),
     Ended,
@@ -39,6 +42,12 @@ pub(crate) enum Why {
     Upstream,
     /// The request, whose rest was still to come.
     Client,
+}
+
+#[derive(Debug)]
+struct Streaming {
+    open: h2::Open,
+    passage: Passage,
 }
 
 struct Open {
@@ -83,7 +92,14 @@ struct Malformed;
 impl ResponseBody {
     /// The answer, with the connection that its body comes from.
     pub(crate) fn of(answered: Answered, passage: Passage) -> Response<Self> {
-        let Answered { head, mut line, upload, left } = answered;
+        let Answered { head, via, left } = answered;
+        let (mut line, upload) = match via {
+            Via::One { line, upload } => (line, upload),
+            Via::Two(open) => {
+                let AnswerHead { status, headers, .. } = head;
+                return respond((status, headers), Self::streaming(open, passage));
+            }
+        };
         line.step.clear();
         let state = match head.framing {
             AnswerFraming::Length(length) if length > line.buffer.len() as u64 => Ok(Content::Length(length)),
@@ -108,26 +124,30 @@ impl ResponseBody {
                 if bytes.is_empty() { State::Ended } else { State::Whole(bytes) }
             }
         };
-        let mut response = Response::new(Self(state));
-        *response.status_mut() = head.status;
-        *response.headers_mut() = head.headers;
-        response
+        respond((head.status, head.headers), Self(state))
+    }
+
+    fn streaming(open: h2::Open, passage: Passage) -> Self {
+        if open.is_end() { Self(State::Ended) } else { Self(State::Stream(Box::new(Streaming { open, passage }))) }
     }
 
     /// From here on the time of the whole does not count: whoever passes the body on keeps its time. Answers on which
     /// core that is, and what the time was; `None`: nothing more comes.
     pub(crate) fn untime(&mut self) -> Option<(Arc<Worker>, Duration)> {
-        let State::Open(open) = &self.0 else { return None };
-        let total = open.passage.upstream().ok()?.config.total;
-        open.line.total.clear();
-        Some((Arc::clone(&open.line.worker), total))
+        let (deadline, worker, passage) = match &self.0 {
+            State::Open(open) => (&open.line.total, &open.line.worker, &open.passage),
+            State::Stream(streaming) => (streaming.open.total(), streaming.open.worker(), &streaming.passage),
+            State::Whole(_) | State::Ended | State::Broken(_) => return None,
+        };
+        deadline.clear();
+        Some((Arc::clone(worker), passage.upstream().ok()?.config.total))
     }
 
     /// Why the body broke off, if it did.
     pub(crate) fn broken(&self) -> Option<Why> {
         match self.0 {
             State::Broken(why) => Some(why),
-            State::Open(_) | State::Whole(_) | State::Ended => None,
+            State::Open(_) | State::Stream(_) | State::Whole(_) | State::Ended => None,
         }
     }
 
@@ -142,10 +162,11 @@ impl ResponseBody {
 
     /// The connection closes.
     fn break_off(&mut self, why: Why) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        if let State::Open(mut open) = std::mem::replace(&mut self.0, State::Broken(why))
-            && why != Why::Client
-        {
-            open.passage.tell(Outcome::Bad, None, &open.line.worker);
+        match std::mem::replace(&mut self.0, State::Broken(why)) {
+            _ if why == Why::Client => {}
+            State::Open(mut open) => open.passage.tell(Outcome::Bad, None, &open.line.worker),
+            State::Stream(mut streaming) => streaming.passage.tell(Outcome::Bad, None, streaming.open.worker()),
+            State::Whole(_) | State::Ended | State::Broken(_) => {}
         }
         Poll::Ready(Some(Err(BodyFault::Aborted)))
     }
@@ -227,13 +248,20 @@ fn next_chunk(reader: &mut ChunkReader, buffer: &mut bytes::BytesMut, here: &mut
     let pieces = reader.read(buffer).map_err(|_| Malformed)?;
     buffer.advance(pieces.framing);
     match pieces.piece {
-        Piece::NeedMore => Ok(false),
-        Piece::Data(bytes) => {
+        Chunk::NeedMore => Ok(false),
+        Chunk::Data(bytes) => {
             *here = bytes;
             Ok(false)
         }
-        Piece::End => Ok(true),
+        Chunk::End => Ok(true),
     }
+}
+
+fn respond((status, headers): (StatusCode, HeaderMap), body: ResponseBody) -> Response<ResponseBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 impl Body for ResponseBody {
@@ -249,6 +277,23 @@ impl Body for ResponseBody {
                 this.0 = State::Ended;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
+            State::Stream(streaming) => match ready!(streaming.open.poll(cx)) {
+                Ok(Piece::Data(data)) => {
+                    if streaming.open.is_end() {
+                        this.0 = State::Ended;
+                    }
+                    Poll::Ready(Some(Ok(Frame::data(data))))
+                }
+                Ok(Piece::Trailers(trailers)) => {
+                    this.0 = State::Ended;
+                    Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+                }
+                Ok(Piece::End) => {
+                    this.0 = State::Ended;
+                    Poll::Ready(None)
+                }
+                Err(why) => this.break_off(why),
+            },
             State::Open(open) => match ready!(open.poll_data(cx)) {
                 Ok(Some(data)) => {
                     if open.is_end() {
@@ -275,6 +320,7 @@ impl Body for ResponseBody {
                 Content::Length(left) => SizeHint::with_exact(left),
                 Content::Chunked { .. } | Content::UntilClose | Content::Malformed => SizeHint::default(),
             },
+            State::Stream(streaming) => streaming.open.left().map_or_else(SizeHint::new, SizeHint::with_exact),
             State::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             State::Ended | State::Broken(_) => SizeHint::with_exact(0),
         }

@@ -16,6 +16,23 @@ pub(crate) enum Carrier {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// What an upstream chose to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    One,
+    Two,
+}
+
+impl Carrier {
+    /// What was agreed on under TLS (RFC 7301); without a word of it, HTTP/1.1.
+    pub(crate) fn spoken(&self) -> Spoken {
+        match self {
+            Self::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => Spoken::Two,
+            Self::Tls(_) | Self::Plain(_) => Spoken::One,
+        }
+    }
+}
+
 impl AsyncRead for Carrier {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {

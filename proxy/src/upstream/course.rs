@@ -5,14 +5,17 @@
 //! from once (RFC 9110 §9.2.2): never after a byte of an answer, never of a body that streams. A key held for a write
 //! does not make it safe: the key is ours and the upstream does not know it, so its write would be done twice.
 
+mod two;
+
 use crate::upstream::balance::Tried;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::exchange::{Fault, exchange, unreached};
+use crate::upstream::h2;
 use crate::upstream::line::{self, Line, Patience};
 use crate::upstream::outgoing::{Draft, OutgoingBody};
 use crate::upstream::passage::{Outcome, Passage};
 use crate::upstream::pool::Whose;
-use crate::upstream::{Upstream, retry};
+use crate::upstream::{Http, Upstream, retry};
 use crate::worker::Worker;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -37,11 +40,17 @@ pub(crate) struct Course<'a> {
 /// An answer that was believed, and the connection its body is on.
 pub(crate) struct Answered {
     pub(crate) head: AnswerHead,
-    pub(crate) line: Box<Line>,
-    /// What is still to be sent of the request.
-    pub(crate) upload: OutgoingBody,
+    pub(crate) via: Via,
     /// What is left of the time.
     pub(crate) left: Duration,
+}
+
+/// What an answer comes over.
+pub(crate) enum Via {
+    /// A connection of its own, and what is still to be sent of the request.
+    One { line: Box<Line>, upload: OutgoingBody },
+    /// A stream.
+    Two(h2::Open),
 }
 
 /// What an attempt came to.
@@ -167,12 +176,20 @@ impl<'a> Course<'a> {
         self.total.saturating_sub(Duration::from_millis(now_ms.saturating_sub(self.began_ms)))
     }
 
-    async fn send(&self, endpoint: &Endpoint, mut draft: Draft) -> Result<(Answered, Draft), Failed> {
+    async fn send(&self, endpoint: &Endpoint, draft: Draft) -> Result<(Answered, Draft), Failed> {
+        match self.upstream.config.http {
+            Http::One => self.send_one(endpoint, draft).await,
+            // Larger than all else here.
+            Http::Two => Box::pin(self.send_two(endpoint, draft)).await,
+        }
+    }
+
+    async fn send_one(&self, endpoint: &Endpoint, draft: Draft) -> Result<(Answered, Draft), Failed> {
         let pooled = match self.anew {
             Some(_) => None,
             None => endpoint.pool(self.worker.index).and_then(|pool| pool.lock().take(&endpoint.addresses)),
         };
-        let (mut line, whose) = if let Some(line) = pooled {
+        let (line, whose) = if let Some(line) = pooled {
             (line, Whose::Pool)
         } else {
             let patience = self.upstream.config.connect.min(self.left(self.worker.deadlines.now_ms()));
@@ -185,20 +202,33 @@ impl<'a> Course<'a> {
                 }
             }
         };
-        // The wait for a place and the connection counts.
-        let left = self.left(self.worker.deadlines.now_ms());
-        if left.is_zero() {
+        self.send_over(endpoint, draft, (line, whose)).await
+    }
+
+    /// Sends over an HTTP/1.1 connection.
+    async fn send_over(
+        &self,
+        endpoint: &Endpoint,
+        mut draft: Draft,
+        (mut line, whose): (Box<Line>, Whose),
+    ) -> Result<(Answered, Draft), Failed> {
+        let Some(patience) = self.patience() else {
             return Err(failed(How::Unanswered, Reason::UpstreamTimeout));
-        }
-        let patience = Patience { first_byte: self.upstream.config.first_byte, total: left };
+        };
         line.begin(&draft, &endpoint.target, patience);
         match exchange(&mut line, &mut draft, patience).await {
             Ok(head) => {
                 let upload = if line.is_sending() { draft.take_body() } else { OutgoingBody::Empty };
-                Ok((Answered { head, line, upload, left }, draft))
+                Ok((Answered { head, via: Via::One { line, upload }, left: patience.total }, draft))
             }
             Err(fault) => Err(judge(&fault, &line, whose, draft)),
         }
+    }
+
+    /// What an exchange may take that begins now, if there is time: the wait for a place and the connection counts.
+    fn patience(&self) -> Option<Patience> {
+        let total = self.left(self.worker.deadlines.now_ms());
+        (!total.is_zero()).then_some(Patience { first_byte: self.upstream.config.first_byte, total })
     }
 }
 
@@ -234,9 +264,16 @@ pub(crate) fn is_failure(status: StatusCode) -> bool {
 
 /// A `GET` of ours on a connection of its own; whether the answer was 2xx.
 pub(crate) async fn probe(worker: &Arc<Worker>, upstream: &Upstream, endpoint: &Endpoint, path: &str) -> bool {
-    let Ok(mut line) = line::connect(worker, endpoint, upstream.config.connect).await else { return false };
     let patience = Patience { first_byte: upstream.config.first_byte, total: upstream.config.total };
     let mut draft = Draft::probe(path);
+    let line = match upstream.config.http {
+        Http::One => line::connect(worker, endpoint, upstream.config.connect).await,
+        Http::Two => match two::probe(worker, upstream, endpoint, (&mut draft, patience)).await {
+            two::Probed::Answered(well) => return well,
+            two::Probed::SpeaksOne(line) => Ok(line),
+        },
+    };
+    let Ok(mut line) = line else { return false };
     line.begin(&draft, &endpoint.target, patience);
     let answered = exchange(&mut line, &mut draft, patience).await;
     answered.is_ok_and(|head| head.status.is_success())

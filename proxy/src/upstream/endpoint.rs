@@ -4,6 +4,7 @@
 use crate::tls::UpstreamTls;
 use crate::upstream::addresses::{Addresses, Resolve};
 use crate::upstream::circuit_breaker::{Circuit, Standing};
+use crate::upstream::h2;
 use crate::upstream::pool::Pool;
 use crate::upstream::target::Target;
 use parking_lot::Mutex;
@@ -30,6 +31,8 @@ pub(crate) struct Endpoint {
     pub(crate) health: crate::upstream::health::Health,
     /// By core: a connection is only used on the core that opened it.
     pools: Vec<Mutex<Pool>>,
+    /// The same in HTTP/2.
+    pools_two: Vec<Arc<h2::Pool>>,
     under_way: AtomicU32,
     /// Of the heads of its answers, moving average.
     latency_us: AtomicU32,
@@ -46,6 +49,7 @@ impl Endpoint {
             circuit: Circuit::default(),
             health: crate::upstream::health::Health::default(),
             pools: (0..cores.get()).map(|_| Mutex::new(Pool::new(idle_max))).collect(),
+            pools_two: (0..cores.get()).map(|_| Arc::default()).collect(),
             under_way: AtomicU32::new(0),
             latency_us: AtomicU32::new(0),
             measured_ms: AtomicU64::new(0),
@@ -55,6 +59,11 @@ impl Endpoint {
     /// The pool of a core.
     pub(crate) fn pool(&self, core: usize) -> Option<&Mutex<Pool>> {
         self.pools.get(core)
+    }
+
+    /// The HTTP/2 connections of a core.
+    pub(crate) fn pool_two(&self, core: usize) -> Option<&Arc<h2::Pool>> {
+        self.pools_two.get(core)
     }
 
     /// One more request goes here.

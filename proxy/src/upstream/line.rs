@@ -6,6 +6,7 @@
 
 use crate::deadline::Deadline;
 use crate::outlet::Outlet;
+use crate::tls::Offer;
 use crate::upstream::addresses::Addresses;
 use crate::upstream::carrier::Carrier;
 use crate::upstream::endpoint::Endpoint;
@@ -94,6 +95,23 @@ impl From<AnswerFault> for NoHead {
 }
 
 impl Line {
+    /// A connection over a transport that stands, to a peer of the target's addresses of that generation.
+    pub(crate) fn over(worker: &Arc<Worker>, carrier: Carrier, (peer, generation): (SocketAddr, u32)) -> Box<Self> {
+        Box::new(Self {
+            worker: Arc::clone(worker),
+            carrier,
+            outlet: Outlet::new(),
+            buffer: BytesMut::new(),
+            peer,
+            generation,
+            step: worker.deadlines.register(),
+            total: worker.deadlines.register(),
+            answered: false,
+            sending: Sending::Open,
+            idle_until_ms: 0,
+        })
+    }
+
     /// A request begins.
     pub(crate) fn begin(&mut self, draft: &Draft, target: &Target, patience: Patience) {
         draft.write(target, &mut self.outlet);
@@ -255,20 +273,9 @@ enum Offered {
 
 /// Opens a connection.
 pub(crate) async fn connect(worker: &Arc<Worker>, endpoint: &Endpoint, patience: Duration) -> io::Result<Box<Line>> {
-    let (carrier, peer) = tokio::time::timeout(patience, dial(worker, endpoint, patience)).await??;
-    Ok(Box::new(Line {
-        worker: Arc::clone(worker),
-        carrier,
-        outlet: Outlet::new(),
-        buffer: BytesMut::new(),
-        peer,
-        generation: endpoint.addresses.generation_of(peer),
-        step: worker.deadlines.register(),
-        total: worker.deadlines.register(),
-        answered: false,
-        sending: Sending::Open,
-        idle_until_ms: 0,
-    }))
+    let dialled = dial(worker, endpoint, patience, Offer::One);
+    let (carrier, peer) = tokio::time::timeout(patience, dialled).await??;
+    Ok(Line::over(worker, carrier, (peer, endpoint.addresses.generation_of(peer))))
 }
 
 /// `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` and `EADDRNOTAVAIL` of Linux.
@@ -284,13 +291,14 @@ pub(crate) async fn dial(
     worker: &Arc<Worker>,
     endpoint: &Endpoint,
     patience: Duration,
+    offer: Offer,
 ) -> io::Result<(Carrier, SocketAddr)> {
     let beside = |work| worker.upstream_tasks.spawn(work);
     let addresses = endpoint.addresses.to_try(worker.deadlines.now_ms(), beside).await?;
     let each = patience.checked_div(u32::try_from(addresses.len()).unwrap_or(1)).unwrap_or(patience);
     let mut last = io::ErrorKind::NotFound.into();
     for address in addresses {
-        match tokio::time::timeout(each, open(endpoint, address)).await {
+        match tokio::time::timeout(each, open(endpoint, address, offer)).await {
             Ok(Ok(carrier)) => return Ok((carrier, address)),
             Ok(Err(error)) => last = error,
             Err(late) => last = late.into(),
@@ -300,14 +308,14 @@ pub(crate) async fn dial(
 }
 
 /// A connection to one address, with the handshake where the target says `https`.
-async fn open(endpoint: &Endpoint, address: SocketAddr) -> io::Result<Carrier> {
+async fn open(endpoint: &Endpoint, address: SocketAddr, offer: Offer) -> io::Result<Carrier> {
     let socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     match (endpoint.target.scheme, &endpoint.tls) {
         (Carriage::Plain, _) => Ok(Carrier::Plain(socket)),
         (Carriage::Tls, Some(tls)) => {
             // On the heap while it lasts: it is far larger than what a plain connection needs here.
-            let shaken = Box::pin(tls.connect(socket, &endpoint.target.host_name())).await?;
+            let shaken = Box::pin(tls.connect(socket, &endpoint.target.host_name(), offer)).await?;
             Ok(Carrier::Tls(Box::new(shaken)))
         }
         // Never plain where TLS was asked for.

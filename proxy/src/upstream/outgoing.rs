@@ -7,7 +7,7 @@
 use crate::outlet::{Coding, Outlet};
 use crate::upstream::target::Target;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body::Body;
 use portcullis_pipeline::{BodyFault, OriginRequest, Outgoing};
@@ -29,24 +29,24 @@ pub(crate) enum OutgoingBody {
 /// A body that passes through.
 pub(crate) struct Stream {
     body: Pin<Box<dyn Body<Data = Bytes, Error = BodyFault> + Send>>,
-    coding: Coding,
+    pub(super) coding: Coding,
     /// Nobody has asked for any of it.
     untouched: bool,
 }
 
 /// A request on its way.
 pub(crate) struct Draft {
-    method: Method,
+    pub(super) method: Method,
     /// Origin-form; the target's own path is put in front when a target is chosen.
-    path: String,
-    headers: HeaderMap,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
     pub(crate) body: OutgoingBody,
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
 }
 
 /// What a connection is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     Request,
     /// A question of ours: not below the target's own path, and nothing follows on its connection.
     Probe,
@@ -54,8 +54,9 @@ enum Purpose {
     Upgrade,
 }
 
-/// Whatever stands there is not of this exchange: framing and connection management are ours.
-const OURS: [HeaderName; 4] = [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, HOST];
+/// Whatever stands there is not of this exchange: framing and connection management are ours. `TE` is only for
+/// upstreams that speak HTTP/2: trailers are not asked for in HTTP/1 (SM-12).
+const OURS: [HeaderName; 5] = [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, HOST, TE];
 
 impl Draft {
     /// Takes a request over.

@@ -5,7 +5,7 @@
 use crate::upstream::answer::ResponseBody;
 use crate::upstream::balance::Tried;
 use crate::upstream::carrier::Carrier;
-use crate::upstream::course::{Answered, is_failure};
+use crate::upstream::course::{Answered, Via, is_failure};
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::exchange::{exchange, unreached};
 use crate::upstream::line::{self, Line, Patience};
@@ -78,7 +78,8 @@ pub(crate) async fn open<B>(
         Ok(Answer::Refused { mut head, line }) => {
             // Nobody can tell whether what follows is read as frames or as a request.
             head.keeps_alive = false;
-            let answered = Answered { head, line, upload: OutgoingBody::Empty, left: upstream.config.total };
+            let answered =
+                Answered { head, via: Via::One { line, upload: OutgoingBody::Empty }, left: upstream.config.total };
             Ok(ResponseBody::of(answered, passage).map(UpstreamBody::from))
         }
         Err(reason) => Err(OriginFault::new(reason.unwrap_or(Reason::UpstreamOverloaded))),

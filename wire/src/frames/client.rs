@@ -57,6 +57,10 @@ pub enum Violation {
     RapidReset,
     /// Streams it made us reset.
     ProvokedResets,
+    /// Header blocks nobody asked for.
+    Heads,
+    /// A push, which was ruled out.
+    Push,
 }
 
 /// The first frame that is too much. Of the bytes just read, `keep` stand before it.
