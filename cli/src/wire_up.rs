@@ -206,6 +206,7 @@ fn upstream(upstream: &config::Upstream, clock: &Arc<dyn Clock>) -> Result<proxy
     let mut config = proxy::UpstreamConfig::new(Arc::clone(&upstream.name), targets);
     let secured = upstream.tls.clone().map(|files| proxy::UpstreamTls::load(files, Arc::clone(clock)));
     config.tls = secured.transpose().with_context(|| format!("`upstreams.{}.tls`", upstream.name))?;
+    config.http = upstream.http;
     config.connect = upstream.connect_timeout;
     config.first_byte = upstream.first_byte_timeout;
     config.total = upstream.total_timeout;

@@ -14,7 +14,7 @@ use portcullis_decision::finding::Finding;
 use portcullis_identity::IssuerConfig;
 use portcullis_limit::{CountedBy, OperationLimit, Plan, PlanFrom, Rate};
 use portcullis_pki::{ClientFiles, LeafFiles, Name};
-use portcullis_proxy::{CircuitBreaker, Concurrency, HealthCheck, Retry, UpstreamTlsFiles};
+use portcullis_proxy::{CircuitBreaker, Concurrency, HealthCheck, Http, Retry, UpstreamTlsFiles};
 use portcullis_wire::CanonicalPath;
 
 use crate::text::Sources;
@@ -133,6 +133,8 @@ pub struct Upstream {
     pub targets: Vec<Target>,
     /// How it is spoken to; `None`: plain http.
     pub tls: Option<UpstreamTlsFiles>,
+    /// What is spoken to it.
+    pub http: Http,
     /// What it is told about the caller.
     pub identity: UpstreamIdentity,
     /// `timeout.connect`

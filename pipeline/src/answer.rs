@@ -3,7 +3,9 @@
 //! byte may leave, and the last byte leaves when the record is written.
 
 use crate::body::BodyFault;
+use crate::client_head;
 use crate::exchange::{Ending, Exchange};
+use crate::grpc::Trailers;
 use crate::opened::OpenGuard;
 use bytes::Bytes;
 use http::StatusCode;
@@ -50,6 +52,16 @@ struct Broken {
 impl<R> Streaming<R> {
     fn time_left(&self) -> Option<Duration> {
         Some(self.until?.saturating_sub(self.exchange.gate().clock.wall()))
+    }
+
+    /// What leaves of an origin's trailers: nothing where nobody asked for them (SM-12).
+    fn judge(&self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+        if self.exchange.trailers == Trailers::Drop {
+            return None;
+        }
+        let mut trailers = frame.into_trailers().ok()?;
+        client_head::judge_trailers(self.exchange.identity_header(), &mut trailers);
+        Some(Frame::trailers(trailers))
     }
 
     /// Records that the answer breaks off here.
@@ -154,8 +166,10 @@ where
                             self.state = State::Done;
                             return Poll::Ready(Some(Err(fault)));
                         }
-                        // Trailers of an origin go nowhere (SM-12): nothing judged them.
-                        Some(Ok(frame)) if frame.is_trailers() => continue,
+                        Some(Ok(frame)) if frame.is_trailers() => match streaming.judge(frame) {
+                            None => continue,
+                            trailers => trailers,
+                        },
                         Some(Ok(frame)) if !streaming.body.is_end_stream() => return Poll::Ready(Some(Ok(frame))),
                         Some(Ok(frame)) => Some(frame),
                         None => None,

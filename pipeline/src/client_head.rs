@@ -5,6 +5,7 @@
 use crate::exchange::Exchange;
 use crate::field_names::{FieldNames, strip};
 use crate::gate::{Api, Gate, UpstreamIdentity};
+use crate::grpc;
 use crate::upstream_head::request_id;
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, ETAG, LINK, LOCATION, REFRESH, SET_COOKIE,
@@ -91,6 +92,12 @@ pub(crate) fn write(
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
     promise(gate, exchange, headers);
+}
+
+/// Leaves of an origin's trailers what may leave in a head, and may stand in trailers. `identity` is the header that
+/// tells the upstream who calls.
+pub(crate) fn judge_trailers(identity: Option<&HeaderName>, trailers: &mut HeaderMap) {
+    grpc::judge_trailers(trailers, |name| REMOVED.has(name) || LEADING.has(name) || identity == Some(name));
 }
 
 /// What stands on every answer, refusals included.

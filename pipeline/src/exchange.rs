@@ -3,9 +3,10 @@
 //! every way out, a panic and a client that leaves included.
 
 use crate::body::FaultMemo;
-use crate::gate::Gate;
+use crate::gate::{Gate, UpstreamIdentity};
+use crate::grpc::Trailers;
 use crate::handshake::Handshake;
-use http::Method;
+use http::{HeaderName, Method};
 use portcullis_audit::{Slot, Ticket};
 use portcullis_decision::record::{Decision, Record, UpstreamEvidence};
 use portcullis_decision::{Denial, Facts, Reason, RequestId, Stage, Trail};
@@ -68,6 +69,10 @@ pub struct Exchange {
     pub(crate) handshake: Option<Arc<Handshake>>,
     /// Whether the connection is to become a WebSocket.
     pub(crate) websocket: Asked,
+    /// What the answer's trailers are worth.
+    pub(crate) trailers: Trailers,
+    /// Index of the API it is for, once known.
+    pub(crate) api: Option<usize>,
     body_fault: FaultMemo,
 }
 
@@ -100,6 +105,8 @@ impl Exchange {
             body_unread: false,
             handshake: None,
             websocket: Asked::default(),
+            trailers: Trailers::default(),
+            api: None,
             body_fault: FaultMemo::default(),
         })
     }
@@ -123,6 +130,14 @@ impl Exchange {
     pub(crate) fn accepted_until(&self) -> Option<Duration> {
         let identity = self.trail.caller()?.identity()?;
         self.gate.authenticator.accepted_until(identity)
+    }
+
+    /// The header that tells the upstream who calls.
+    pub(crate) fn identity_header(&self) -> Option<&HeaderName> {
+        match &self.gate.apis.get(self.api?)?.upstream_identity {
+            UpstreamIdentity::Header(name) => Some(name),
+            UpstreamIdentity::Anonymous => None,
+        }
     }
 
     /// The client's address.

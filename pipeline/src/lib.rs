@@ -13,6 +13,7 @@ mod client_head;
 mod exchange;
 mod field_names;
 pub mod gate;
+mod grpc;
 mod handshake;
 mod lookup;
 mod opened;

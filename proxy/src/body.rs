@@ -27,15 +27,28 @@ pub(crate) struct Pacing {
     /// The stretch the deadline now stands for.
     step: Duration,
     waiting: bool,
+    manner: Manner,
+}
+
+/// How a body is meant to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// At once: it has a least rate, and a time for the whole.
+    Content,
+    /// When there is something to say (gRPC): no pause is longer than this.
+    Messages { pause: Duration },
 }
 
 impl Pacing {
-    pub(crate) fn new(deadline: Arc<Deadline>) -> Self {
-        Self { deadline, received: 0, waited: Duration::ZERO, step: Duration::ZERO, waiting: false }
+    pub(crate) fn new(deadline: Arc<Deadline>, manner: Manner) -> Self {
+        Self { deadline, received: 0, waited: Duration::ZERO, step: Duration::ZERO, waiting: false, manner }
     }
 
     /// Nothing has come: is it too little by now?
     pub(crate) fn wait(&mut self, bounds: &BodyBounds, cx: &Context<'_>) -> Result<(), BodyFault> {
+        if let Manner::Messages { pause } = self.manner {
+            return self.wait_for_message(pause, cx);
+        }
         if self.deadline.fired() {
             if self.waiting {
                 self.waited = self.waited.saturating_add(self.step);
@@ -55,8 +68,22 @@ impl Pacing {
         Ok(())
     }
 
+    fn wait_for_message(&self, pause: Duration, cx: &Context<'_>) -> Result<(), BodyFault> {
+        if self.deadline.fired() {
+            return Err(BodyFault::TooSlow);
+        }
+        if !self.deadline.runs() {
+            self.deadline.arm(pause);
+        }
+        self.deadline.watch(cx.waker());
+        Ok(())
+    }
+
     pub(crate) fn count(&mut self, bounds: &BodyBounds, bytes: usize) -> Result<(), BodyFault> {
         self.waiting = false;
+        if self.manner != Manner::Content {
+            self.deadline.clear();
+        }
         self.received = self.received.saturating_add(bytes as u64);
         if self.received > bounds.bytes_max { Err(BodyFault::TooLarge) } else { Ok(()) }
     }
@@ -87,7 +114,7 @@ impl RequestBody {
 
     /// The body of the request an HTTP/1 connection is at.
     pub(crate) fn of_connection(inlet: Arc<dyn InletBody>, deadline: Arc<Deadline>, worker: &Arc<Worker>) -> Self {
-        let body = ConnectionBody { inlet, pacing: Pacing::new(deadline), worker: Arc::clone(worker) };
+        let body = ConnectionBody { inlet, pacing: Pacing::new(deadline, Manner::Content), worker: Arc::clone(worker) };
         Self(Some(Box::new(Source::Connection(body))))
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_decision::finding::Severity;
-use portcullis_proxy::{CircuitBreaker, Concurrency, Retry, TARGETS_MAX, UpstreamTlsFiles};
+use portcullis_proxy::{CircuitBreaker, Concurrency, Http, Retry, TARGETS_MAX, UpstreamTlsFiles};
 
 use super::edge::bounded_duration;
 use super::{Surroundings, tls};
@@ -46,6 +46,7 @@ impl Upstreams<'_> {
             self.upstreams.push(Upstream {
                 name: api.clone(),
                 tls: target.is_https().then(UpstreamTlsFiles::default),
+                http: Http::One,
                 targets: vec![target],
                 identity: UpstreamIdentity::None,
                 connect_timeout: CONNECT_DEFAULT,
@@ -104,6 +105,7 @@ fn upstream(name: Arc<str>, section: &Cursor<'_>, surroundings: &Surroundings<'_
     Some(Upstream {
         name,
         tls: secured(&section.word("tls"), &targets, surroundings)?,
+        http: http(&section.word("http")),
         targets,
         identity: identity?,
         connect_timeout: connect,
@@ -162,6 +164,11 @@ fn secured(
             None
         }
     }
+}
+
+/// Any other word was refused by the table.
+fn http(cursor: &Cursor<'_>) -> Http {
+    if cursor.is_present() && cursor.text() == Some("2") { Http::Two } else { Http::One }
 }
 
 fn identity(cursor: &Cursor<'_>) -> Option<UpstreamIdentity> {

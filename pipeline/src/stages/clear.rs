@@ -3,11 +3,13 @@
 
 use crate::exchange::Exchange;
 use crate::gate::{Api, Gate, Idempotency, OperationSettings};
+use crate::grpc::{self, Trailers};
 use crate::origin::{Destination, OriginRequest, Outgoing};
 use crate::states::{Authorized, Cleared, Content, Validated};
 use crate::upstream_head::{self, Writing};
 use bytes::Bytes;
-use http::Method;
+use http::header::TE;
+use http::{HeaderValue, Method};
 use portcullis_authorize::Known;
 use portcullis_contract::OperationIndex;
 use portcullis_decision::{Caller, Denial, Facts, Reason, stage};
@@ -159,6 +161,11 @@ fn write<B>(
     let mut headers = writing.request(exchange, *head, media_type.as_ref(), known);
     if websocket.is_some() {
         upstream_head::strip_handshake(&mut headers);
+    }
+    if matches!(content, Content::Stream { .. }) && media_type.as_deref().is_some_and(grpc::is_grpc) {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        exchange.trailers = Trailers::Pass;
+        exchange.api = Some(route.api);
     }
     let body = match content {
         Content::Empty => Outgoing::Empty,

@@ -5,6 +5,7 @@ use crate::body::{BodyFault, collect};
 use crate::client_head::{self, Fidelity};
 use crate::exchange::Exchange;
 use crate::gate::{Api, Gate};
+use crate::grpc::Trailers;
 use crate::origin::{Flow, OriginBody};
 use crate::stages::clear::Pending;
 use crate::states::{Leaving, Released};
@@ -152,6 +153,11 @@ impl ResponseStage<'_> {
     {
         if body.is_end_stream() {
             return Ok(Leaving::Empty);
+        }
+        if exchange.trailers == Trailers::Pass {
+            // Messages come when they happen.
+            body.pass_on(Flow::Events);
+            return Ok(Leaving::Stream(body));
         }
         let small = body.size_hint().exact().is_some_and(|n| n <= SMALL_ANSWER_BYTES_MAX);
         if small {

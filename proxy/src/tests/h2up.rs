@@ -45,8 +45,9 @@ where
         runtime.block_on(async move {
             let stream = tokio::net::TcpStream::from_std(stream).unwrap();
             let Ok(mut connection) = ::h2::server::handshake(stream).await else { return };
+            let tasks = crate::tasks::Tasks::on(tokio::runtime::Handle::current());
             while let Some(Ok((request, respond))) = connection.accept().await {
-                drop(tokio::spawn(serve(request, respond)));
+                tasks.spawn(serve(request, respond));
             }
         });
     })

@@ -14,6 +14,11 @@ pub(super) static UPSTREAM: Section = Section {
             Shape::Short(&Shape::Choice(&[choice("none"), later_choice("forward_token")]), &UPSTREAM_IDENTITY),
             "what it is told about the caller; none",
         ),
+        word(
+            "http",
+            Shape::Choice(&[choice("1"), choice("2")]),
+            "what is spoken to it: 1, or 2 (agreed on over https, known beforehand over http); 1",
+        ),
         word("timeout", Shape::Section(&UPSTREAM_TIMEOUT), "how long it may take"),
         word("tls", Shape::Section(&UPSTREAM_TLS), "how https targets are spoken to"),
         word("retry", Shape::Section(&UPSTREAM_RETRY), "when a request is sent again; never"),

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The body of one stream on its way in: the client may send what was read, and no more.
 
-use crate::body::Pacing;
+use crate::body::{Manner, Pacing};
 use crate::config::BodyBounds;
 use crate::worker::Worker;
 use bytes::Bytes;
 use h2::RecvStream;
 use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use portcullis_pipeline::BodyFault;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,6 +20,7 @@ pub(crate) struct StreamBody {
     pacing: Option<Pacing>,
     received: usize,
     length: Option<u64>,
+    manner: Manner,
 }
 
 /// How far a body is.
@@ -43,7 +44,11 @@ impl StreamBody {
     pub(super) fn new(stream: RecvStream, headers: &HeaderMap, worker: &Arc<Worker>) -> Self {
         let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let state = if stream.is_end_stream() { State::Whole } else { State::Open(stream) };
-        Self { state, worker: Arc::clone(worker), pacing: None, received: 0, length }
+        // Only where the document declares it does anybody read such a body.
+        let grpc = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+        let pause = worker.config.streams.pause;
+        let manner = if grpc { Manner::Messages { pause } } else { Manner::Content };
+        Self { state, worker: Arc::clone(worker), pacing: None, received: 0, length, manner }
     }
 
     fn bounds(&self) -> &BodyBounds {
@@ -51,9 +56,9 @@ impl StreamBody {
     }
 
     fn wait(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
-        let Self { worker, pacing, received, .. } = self;
+        let Self { worker, pacing, received, manner, .. } = self;
         let pacing = pacing.get_or_insert_with(|| {
-            let mut pacing = Pacing::new(worker.deadlines.register());
+            let mut pacing = Pacing::new(worker.deadlines.register(), *manner);
             // Within the cap: what was counted before was checked before.
             let _ = pacing.count(&worker.config.body, *received);
             pacing

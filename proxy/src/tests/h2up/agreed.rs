@@ -4,6 +4,7 @@
 use super::super::secured::{Scene, load};
 use super::*;
 use rcgen::ExtendedKeyUsagePurpose as Usage;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// An origin over TLS that speaks `protocol` alone, and says which it is.
 fn choosing(scene: &Scene, protocol: &'static str) -> Scripted {
@@ -27,7 +28,6 @@ fn choosing(scene: &Scene, protocol: &'static str) -> Scripted {
                 }
                 return;
             }
-            use tokio::io::{AsyncReadExt, AsyncWriteExt};
             let mut bytes = [0; 4096];
             while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\none").await;

@@ -4,6 +4,9 @@
 use super::h2raw::{CONTINUATION, PING, PUSH_PROMISE, SETTINGS, WINDOW_UPDATE, block, reset};
 use super::*;
 
+/// A name, and what an upstream says on a stream.
+type Said = (&'static str, Box<dyn Fn(u32) -> Vec<u8> + Send + Sync>);
+
 /// What a client gets of an upstream that answers its first request so, on every connection; and what the next gets.
 fn told(answer: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static) -> (h2raw::Answer, Bench) {
     let origin = framed(&[], move |_, mut wire| {
@@ -23,7 +26,7 @@ fn told(answer: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static) -> (h2raw::Answ
 #[test]
 fn t18_heads_in_http_2_that_are_none_are_502_and_the_next_request_is_served() {
     let interim = |stream| headers(stream, 0, &[(":status", "103"), ("link", "x")]);
-    let answers: Vec<(&str, Box<dyn Fn(u32) -> Vec<u8> + Send + Sync>)> = vec![
+    let answers: Vec<Said> = vec![
         (
             "two lengths",
             Box::new(|s| {
@@ -69,7 +72,7 @@ fn t49_t50_t53_an_upstream_that_floods_is_left_and_the_next_request_is_served() 
         }
         bytes
     };
-    let floods: Vec<(&str, Box<dyn Fn(u32) -> Vec<u8> + Send + Sync>)> = vec![
+    let floods: Vec<Said> = vec![
         ("continuations", Box::new(move |s| [begun(s), frame(CONTINUATION, 0, s, b"").repeat(10)].concat())),
         ("a header bomb", Box::new(bomb)),
         ("pings", Box::new(|_| frame(PING, 0, 0, b"12345678").repeat(300))),
@@ -95,7 +98,7 @@ fn t49_t50_t53_an_upstream_that_floods_is_left_and_the_next_request_is_served() 
 
 #[test]
 fn f28_an_answer_in_http_2_that_is_cut_or_lies_about_its_length_is_never_whole() {
-    let answers: Vec<(&str, Box<dyn Fn(u32) -> Vec<u8> + Send + Sync>)> = vec![
+    let answers: Vec<Said> = vec![
         (
             "too short",
             Box::new(|s| [ok(s, 0, &[("content-length", "9")]), frame(DATA, END_STREAM, s, b"short")].concat()),
