@@ -3,6 +3,7 @@
 
 use crate::raw::{End, field, masked, plain, switching};
 use crate::scene::Scene;
+use std::io::{Read, Write};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -106,6 +107,34 @@ fn frames_pass_byte_for_byte_however_they_are_cut() {
     assert_eq!(client.frame(), Some((0x01, vec![b'a'; 300])));
     assert_eq!(client.frame(), Some((0x89, b"p".to_vec())));
     assert_eq!(client.frame(), Some((0x80, vec![b'b'; 70_000])));
+}
+
+#[test]
+fn a_flood_one_way_does_not_keep_the_other_way_waiting() {
+    let scene = Scene::before(switching(|mut end| {
+        let mut writing = end.stream.get_ref().try_clone().unwrap();
+        std::thread::spawn(move || {
+            for n in 0..20_u8 {
+                writing.write_all(&plain(0x82, &[n])).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let mut thrown = vec![0; 1 << 20];
+        while end.stream.get_mut().read(&mut thrown).is_ok_and(|read| read > 0) {}
+    }));
+    let mut client = End::shaking(scene.gate.public, "/chat", Some(&scene.token()));
+    assert!(client.head().starts_with("HTTP/1.1 101"));
+    let mut flooding = client.stream.get_ref().try_clone().unwrap();
+    let flood = std::thread::spawn(move || {
+        let message = masked(0x82, &vec![7; 4096]);
+        while flooding.write_all(&message).is_ok() {}
+    });
+    client.stream.get_ref().set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    for n in 0..20_u8 {
+        assert_eq!(client.frame(), Some((0x82, vec![n])), "while the other way is full");
+    }
+    client.stream.get_ref().shutdown(std::net::Shutdown::Both).unwrap();
+    flood.join().unwrap();
 }
 
 #[test]

@@ -3,8 +3,7 @@
 //! each kind; here fewer of them, in whatever build the tests run in, keep a wider bound.
 
 use crate::peers::{python, scripts};
-use crate::scene::Scene;
-use rcgen::{CertificateParams, KeyPair};
+use crate::scene::{Scene, secured};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -48,14 +47,7 @@ fn scene(kind: &str) -> Scene {
         if kind == "h1" {
             return text;
         }
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["open.example".to_owned()]).unwrap().self_signed(&key).unwrap();
-        std::fs::write(directory.join("open.pem"), certificate.pem()).unwrap();
-        std::fs::write(directory.join("open.key"), key.serialize_pem()).unwrap();
-        text.replace(
-            "  public: { address: \"127.0.0.1:0\" }\n",
-            "  public:\n    address: \"127.0.0.1:0\"\n    public_url: https://open.example\n    tls: [{ certificate: open.pem, key: { file: open.key } }]\n",
-        )
+        secured(directory, &text)
     })
 }
 

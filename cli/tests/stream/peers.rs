@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! WebSockets between real peers: aiohttp's server, aiohttp's client and node's, which offers compression.
 
-use crate::scene::Scene;
+use crate::scene::{Scene, secured};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -65,6 +65,16 @@ fn rfc_6455_aiohttp_talks_to_aiohttp() {
     assert_eq!((&said["theirs"], &said["ours"]), (&json!(4001), &json!(1000)));
     let (decision, _, facts) = scene.end(said["id"].as_str().unwrap());
     assert_eq!((decision.as_str(), &facts["code"]), ("allow", &json!(4001)), "{facts}");
+}
+
+#[test]
+fn rfc_6455_over_tls() {
+    let server = server();
+    let scene = Scene::serving(([127, 0, 0, 1], server.port).into(), |directory, text| secured(directory, &text));
+    let mut command = Command::new(python());
+    command.arg(scripts().join("secure.py")).arg(scene.gate.public.port().to_string());
+    let output = command.output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "101 129 True 1000 True");
 }
 
 #[test]

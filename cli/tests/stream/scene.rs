@@ -3,6 +3,7 @@
 
 use crate::gate::{Gate, command};
 use crate::token::{Mint, claims, header, now};
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -82,6 +83,18 @@ limits:
   anonymous: { rate: 1000000/min, by: [address] }
 data: ./data
 "#;
+
+/// A configuration that speaks TLS, for the name `open.example`.
+pub(crate) fn secured(directory: &Path, text: &str) -> String {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["open.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+    std::fs::write(directory.join("open.pem"), certificate.pem()).unwrap();
+    std::fs::write(directory.join("open.key"), key.serialize_pem()).unwrap();
+    text.replace(
+        "  public: { address: \"127.0.0.1:0\" }\n",
+        "  public:\n    address: \"127.0.0.1:0\"\n    public_url: https://open.example\n    tls: [{ certificate: open.pem, key: { file: open.key } }]\n",
+    )
+}
 
 /// A running gate.
 pub(crate) struct Scene {

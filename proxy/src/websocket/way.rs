@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 const READ_BYTES: usize = 16 * 1024;
 /// Less room than this is made larger first.
 const READ_BYTES_MIN: usize = 1024;
+/// Readings of one direction before the other has its turn.
+const READINGS_MAX: u32 = 8;
 /// In which control frames are counted.
 const CONTROL_WINDOW_MS: u64 = 10_000;
 
@@ -88,7 +90,7 @@ impl Way {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        loop {
+        for _ in 0..READINGS_MAX {
             self.judge(limits);
             if ready!(self.poll_pass(cx, to)).is_err() {
                 return Poll::Ready(Halt::Sink);
@@ -102,6 +104,9 @@ impl Way {
                 Err(_) => self.halt = Some(Halt::Source),
             }
         }
+        // There may be more; what goes the other way must not wait for its end.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Whether anything moved since this was asked before.
@@ -197,5 +202,53 @@ impl Way {
             self.buffer = BytesMut::new();
         }
         read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::task::Waker;
+    use tokio::io::ReadBuf;
+
+    /// Always has another frame, and takes everything.
+    struct Endless(u64);
+
+    impl AsyncRead for Endless {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            while buf.remaining() >= 4 {
+                buf.put_slice(&[0x82, 2, 7, 7]);
+            }
+            self.0 += 1;
+            assert!(self.0 < 100_000, "it never ends");
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Endless {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn one_direction_gives_the_other_its_turn() {
+        let bounds = Bounds { message_bytes_max: 100, fragments_max: 10 };
+        let mut way = Way::new(Side::Server, bounds, BytesMut::new(), b"");
+        let (mut source, mut sink) = (Endless(0), Endless(0));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(way.poll(&mut cx, &mut source, &mut sink, (0, 100)).is_pending());
+        assert_eq!(source.0, u64::from(READINGS_MAX));
+        // What was read last is passed on next time.
+        assert!(way.has_moved() && way.bytes >= u64::from(READINGS_MAX - 1) * READ_BYTES_MIN as u64);
     }
 }
