@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Python packages the end-to-end tests use, installed in a virtual environment under `target/`.
-const PYTHON_PACKAGES: [&str; 3] = ["httpx==0.28.1", "h11==0.16.0", "aiohttp==3.13.2"];
+const PYTHON_PACKAGES: [&str; 4] = ["httpx==0.28.1", "h11==0.16.0", "aiohttp==3.13.2", "grpcio==1.85.1"];
 
 pub(crate) fn run() -> Result<()> {
     layers::run()?;

@@ -22,6 +22,7 @@ mod token;
 mod ends;
 mod events;
 mod frames;
+mod grpc;
 mod handshakes;
 mod idle;
 mod large;

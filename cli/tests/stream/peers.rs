@@ -7,9 +7,20 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-struct Server {
+/// A server that prints its port and ends with its standard input.
+pub(crate) struct Server {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
+}
+
+impl Server {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().parse().expect("`cargo xtask test` installs what it imports");
+        Self { child, port }
+    }
 }
 
 impl Drop for Server {
@@ -32,19 +43,10 @@ pub(crate) fn python() -> String {
 }
 
 fn server() -> Server {
-    let mut child = Command::new(python())
-        .arg(scripts().join("server.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let port = line.trim().parse().expect("`cargo xtask test` installs what it imports");
-    Server { child, port }
+    Server::start(Command::new(python()).arg(scripts().join("server.py")))
 }
 
-fn said(command: &mut Command) -> Value {
+pub(crate) fn said(command: &mut Command) -> Value {
     let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))

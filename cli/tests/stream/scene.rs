@@ -54,6 +54,43 @@ paths:
       requestBody: { content: { application/octet-stream: {} } }
       responses:
         "204": { description: Kept }
+  /routes.v1.Routes/Unary:
+    post:
+      operationId: unary
+      requestBody: { required: true, content: { application/grpc: {} } }
+      responses:
+        "200": { description: Messages, content: { application/grpc: {} } }
+  /routes.v1.Routes/Many:
+    post:
+      operationId: many
+      requestBody: { required: true, content: { application/grpc: {} } }
+      responses:
+        "200": { description: Messages, content: { application/grpc: {} } }
+  /routes.v1.Routes/Collect:
+    post:
+      operationId: collect
+      requestBody: { required: true, content: { application/grpc: {} } }
+      responses:
+        "200": { description: Messages, content: { application/grpc: {} } }
+  /routes.v1.Routes/Chat:
+    post:
+      operationId: chat
+      requestBody: { required: true, content: { application/grpc: {} } }
+      responses:
+        "200": { description: Messages, content: { application/grpc: {} } }
+  /routes.v1.Routes/Quiet:
+    post:
+      operationId: quiet
+      requestBody: { required: true, content: { application/grpc: {} } }
+      responses:
+        "200": { description: Messages, content: { application/grpc: {} } }
+  /routes.v1.Routes/Guarded:
+    post:
+      operationId: guarded
+      security: [{ token: [another] }]
+      requestBody: { required: true, content: { application/grpc: {} } }
+      responses:
+        "200": { description: Messages, content: { application/grpc: {} } }
 "#;
 
 const CONFIGURATION: &str = r#"version: 1

@@ -14,6 +14,8 @@ mod expiry;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod grpc;
+#[cfg(test)]
 mod handshake;
 mod leaving;
 #[cfg(test)]

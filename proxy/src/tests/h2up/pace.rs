@@ -133,3 +133,32 @@ fn f26_probes_are_sent_in_http_2() {
     eventually("it is asked twice, and out", || bench.get("/").unwrap().body == b"upstream.breaker_open");
     assert!(asked.load(Ordering::SeqCst) >= 2);
 }
+
+#[test]
+fn t56_a_call_may_pause_between_messages_and_no_other_body_may() {
+    let origin = served(|request: Asked, mut respond: Respond| async move {
+        let mut body = request.into_body();
+        let mut sender = respond.send_response(Response::new(()), false).unwrap();
+        while let Some(Ok(data)) = body.data().await {
+            let _ = body.flow_control().release_capacity(data.len());
+            sender.send_data(data, false).unwrap();
+        }
+    });
+    let bench = two(&origin, |config, _| {
+        (config.body.grace, config.body.timeout) = (ms(200), ms(400));
+        config.streams.pause = ms(1_500);
+    });
+    let mut client = H2::connect(bench.running.public);
+    let opened =
+        |stream, media_type| headers(stream, 0, &[&pseudo("POST", "/")[..], &[("content-type", media_type)]].concat());
+    client.send(opened(1, "application/grpc")).send(opened(3, "text/plain"));
+    let cut = client.find(|frame| frame.kind == RESET).unwrap();
+    assert_eq!(cut.stream, 3);
+    std::thread::sleep(ms(400));
+    client.send(frame(DATA, 0, 1, b"message"));
+    assert_eq!(client.find(|frame| frame.kind == DATA).unwrap().payload, b"message");
+    let clock = SystemClock::new();
+    let began = clock.monotonic();
+    assert_eq!(client.find(|frame| frame.kind == RESET).unwrap().stream, 1);
+    assert!(clock.monotonic().saturating_sub(began) >= ms(1_000), "a pause has an end, too");
+}
