@@ -5,6 +5,7 @@
 use crate::deadline::Deadlines;
 use parking_lot::Mutex;
 use portcullis_wire::frames::{Heard, Violation};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,8 @@ const QUIET_MS: u64 = 10_000;
 const PONG_TIMEOUT_MS: u64 = 5_000;
 /// While it says nothing else it is not asked again for so long: gRPC servers end connections that are asked more often.
 const ASK_AGAIN_MS: u64 = 5 * 60 * 1_000;
-/// Ended streams remembered; there are never as many where the upstream keeps to the protocol.
-const ENDED_MAX: usize = 2 * super::STREAMS_MAX;
+/// Ended streams remembered, the latest: those of clients that left are never asked for.
+const ENDED_MAX: usize = 4 * super::STREAMS_MAX;
 /// How long the end of a connection may take.
 const FAREWELL_TIMEOUT_MS: u64 = 1_000;
 
@@ -68,7 +69,7 @@ struct State {
     awaiting: bool,
     open: usize,
     /// Streams the upstream ended, until whoever has them looked.
-    ended: Vec<u32>,
+    ended: VecDeque<u32>,
     /// Since when `open` is 0.
     idle_since_ms: u64,
     retired_ms: Option<u64>,
@@ -88,7 +89,7 @@ impl Watch {
             asked_ms: None,
             awaiting: false,
             open: 0,
-            ended: Vec::new(),
+            ended: VecDeque::new(),
             idle_since_ms: now_ms,
             retired_ms: None,
         };
@@ -153,9 +154,10 @@ impl Watch {
     /// answer that is whole must be told from one that was cut.
     pub(super) fn end_stream(&self, stream: u32) {
         let mut state = self.state.lock();
-        if state.ended.len() < ENDED_MAX {
-            state.ended.push(stream);
+        if state.ended.len() == ENDED_MAX {
+            state.ended.pop_front();
         }
+        state.ended.push_back(stream);
     }
 
     /// Whether it said so; asked once.
@@ -163,7 +165,7 @@ impl Watch {
         let mut state = self.state.lock();
         match state.ended.iter().position(|ended| *ended == stream) {
             Some(at) => {
-                state.ended.swap_remove(at);
+                state.ended.remove(at);
                 true
             }
             None => false,
@@ -305,5 +307,14 @@ mod tests {
         told.exit();
         at(&deadlines, 61_000);
         assert_eq!((idle.look(), told.look()), (Look::Cut, Look::Cut));
+    }
+
+    #[test]
+    fn the_latest_ended_streams_are_remembered_and_no_more() {
+        let watch = watch(&Arc::default());
+        let last = u32::try_from(ENDED_MAX).unwrap() + 1;
+        (1..=last).for_each(|stream| watch.end_stream(stream));
+        assert!(watch.take_ended(last) && !watch.take_ended(last), "asked once");
+        assert!(watch.take_ended(2) && !watch.take_ended(1), "the oldest was forgotten");
     }
 }
