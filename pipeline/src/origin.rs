@@ -82,8 +82,10 @@ impl OriginFault {
 pub enum Flow {
     /// Content that has an end, however far away: it comes at a pace.
     Content,
-    /// Events, which come when they happen (`text/event-stream`).
+    /// Events, which come when they happen and without end (`text/event-stream`).
     Events,
+    /// Messages of a call, which come when they happen; the call has an end.
+    Messages,
 }
 
 /// The body of an origin's answer.

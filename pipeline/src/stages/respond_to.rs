@@ -155,8 +155,7 @@ impl ResponseStage<'_> {
             return Ok(Leaving::Empty);
         }
         if exchange.trailers == Trailers::Pass {
-            // Messages come when they happen.
-            body.pass_on(Flow::Events);
+            body.pass_on(Flow::Messages);
             return Ok(Leaving::Stream(body));
         }
         let small = body.size_hint().exact().is_some_and(|n| n <= SMALL_ANSWER_BYTES_MAX);

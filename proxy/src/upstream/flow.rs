@@ -63,7 +63,7 @@ impl Flowing {
         }
         if !self.deadline.runs() {
             self.step = match self.kind {
-                Flow::Events => bounds.pause,
+                Flow::Events | Flow::Messages => bounds.pause,
                 Flow::Content => LOOK_EVERY.min(bounds.pause.saturating_sub(self.pause)),
             };
             self.deadline.arm(self.step);
@@ -82,7 +82,7 @@ impl Flowing {
         self.received = self.received.saturating_add(bytes as u64);
         self.pause = Duration::ZERO;
         self.moved = true;
-        if self.kind == Flow::Events {
+        if self.kind != Flow::Content {
             self.deadline.clear();
             self.moved = false;
         }
