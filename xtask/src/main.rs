@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Repository chores: `cargo xtask test | layers | lines | bench | instructions | idle | smuggle`.
+//! Repository chores: `cargo xtask test | layers | lines | bench | instructions | idle | smuggle | slow`.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks on stdout")]
 
 mod bench;
@@ -24,6 +24,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   instructions  [--release] [--by-function] [--update] [--binary PATH] [--scenario plain,sec-hs256,all] [--requests N]:
            instructions of one request under callgrind, beside bench/instructions.toml
   idle     [--binary PATH]: memory of 2000 connections of each kind that wait for their next request, in a release build
+  slow     ten thousand slow clients, and slowhttptest where it is installed (needs a hard limit of 20 200 open files for all of them)
   smuggle  --streams N --seed S [--release]: mutated requests through the gate to seven origins, and whether they agree
 ";
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::run(arguments.get(1..).unwrap_or_default()),
         Some("instructions") => instructions::run(arguments.get(1..).unwrap_or_default()),
         Some("idle") => idle::run(arguments.get(1..).unwrap_or_default()),
+        Some("slow") => smuggle::slow(),
         Some("smuggle") => smuggle::run(arguments.get(1..).unwrap_or_default()),
         _ => {
             print!("{USAGE}");

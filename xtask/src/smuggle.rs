@@ -34,3 +34,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .env("EDGE_SEED", seed.to_string());
     step(&format!("{streams} streams of seed {seed}"), &mut command)
 }
+
+/// Slow and greedy clients: ten thousand of them, and those of `slowhttptest` where it is installed.
+pub(crate) fn slow() -> Result<()> {
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", "ulimit -n \"$(ulimit -Hn)\" && exec cargo test -p portcullis-cli --test edge -- \"$@\"", "slow"])
+        .args(["slow::", "--include-ignored", "--nocapture", "--test-threads", "1"])
+        .env("EDGE_SLOW", "10000");
+    step("10000 slow clients", &mut command)
+}

@@ -25,6 +25,8 @@ mod gate;
 #[path = "../whole/journal.rs"]
 mod journal;
 mod origin;
+mod scanned;
+mod slow;
 mod smuggle;
 mod socket;
 mod stand;

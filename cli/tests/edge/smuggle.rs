@@ -6,7 +6,7 @@
 
 mod chance;
 mod field;
-mod mutate;
+pub(crate) mod mutate;
 mod origins;
 
 use crate::cases;

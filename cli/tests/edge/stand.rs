@@ -7,7 +7,7 @@ use crate::origin::{Origin, Reply};
 use crate::strict::Message;
 use crate::token::Mint;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the tokens of these tests may do.
 const SCOPE: &str = "edge.read";
@@ -22,13 +22,26 @@ pub(crate) struct Stand {
 
 impl Stand {
     pub(crate) fn answering(script: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> Self {
+        Self::prepared(script, &[], Gate::configured)
+    }
+
+    /// With words of the configuration replaced, and started as the test wants.
+    pub(crate) fn prepared(
+        script: impl Fn(&Message) -> Reply + Send + Sync + 'static,
+        words: &[(&str, &str)],
+        start: impl Fn(&Path) -> Gate,
+    ) -> Self {
         let (directory, origin, mint) = (tempfile::tempdir().unwrap(), Origin::start(script), Mint::new());
-        let config = include_str!("portcullis.yaml").replace("{UPSTREAM}", &format!("http://{}", origin.address));
+        let mut config = include_str!("portcullis.yaml").replace("{UPSTREAM}", &format!("http://{}", origin.address));
+        for (word, other) in words {
+            assert!(config.contains(word), "{word}");
+            config = config.replace(word, other);
+        }
         let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
         write("portcullis.yaml", &config);
         write("edge.openapi.json", include_str!("edge.openapi.json"));
         write("keys.json", &mint.key_set());
-        let gate = Gate::configured(directory.path());
+        let gate = start(directory.path());
         let (alice, bob) = (mint.token("alice", SCOPE), mint.token("bob", SCOPE));
         Self { gate, origin, alice, bob, directory }
     }

@@ -103,7 +103,7 @@ const NUMBERS: [&[u8]; 16] = [
 ];
 
 /// What streams are made of.
-pub(super) struct Seeds {
+pub(crate) struct Seeds {
     /// Every case that is short enough.
     all: Vec<Vec<u8>>,
     /// Those that are served.
@@ -111,7 +111,7 @@ pub(super) struct Seeds {
 }
 
 impl Seeds {
-    pub(super) fn of(cases: &[Case]) -> Self {
+    pub(crate) fn of(cases: &[Case]) -> Self {
         let short = |case: &&Case| {
             case.bytes.len() <= 1_500 && !case.bytes.windows(7).any(|w| w == b"{ALICE}" || w == b"/script")
         };
@@ -124,7 +124,7 @@ impl Seeds {
     }
 
     /// The stream of this number: bytes for the API mounted at `mount`.
-    pub(super) fn stream(&self, seed: u64, number: u64, mount: &str) -> Vec<u8> {
+    pub(crate) fn stream(&self, seed: u64, number: u64, mount: &str) -> Vec<u8> {
         let mut chance = Chance::of(seed, number);
         let mut bytes = Vec::new();
         for _ in 0..=chance.below(REQUESTS_MAX) {
