@@ -23,7 +23,7 @@ const RSS_KIB_EACH_MAX: u64 = 16;
 /// Of a body nobody reads.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// What is kept for clients that read nothing: buffers of both connections.
-const RSS_KIB_UNREAD_MAX: u64 = 512;
+const RSS_KIB_UNREAD_MAX: u64 = 256;
 /// What a machine that does other work may add to the wait of others: all of the clients are threads of this process.
 const OTHER_WORK: Duration = Duration::from_millis(100);
 const SHORT: &[(&str, &str)] = &[
@@ -286,7 +286,11 @@ fn t55_t56_t57_slowhttptest_leaves_the_service_available() {
         return;
     }
     let words = [SHORT, &[("hosts: [edge.example.com]", "hosts: [edge.example.com, localhost]")]].concat();
-    let stand = Stand::prepared(|_| long(64 * 1024), &words, Gate::configured);
+    let stand = Stand::prepared(
+        |message| if message.target == "/script/long" { long(64 * 1024) } else { echo(message) },
+        &words,
+        Gate::configured,
+    );
     for (mode, target) in [
         (&["-H", "-i", "1"] as &[&str], "/v1/items/1"),
         (&["-B", "-i", "1", "-s", "8192", "-f", "application/octet-stream"], "/v1/uploads"),
