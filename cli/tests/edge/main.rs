@@ -24,6 +24,7 @@ mod corpus;
 mod gate;
 #[path = "../whole/journal.rs"]
 mod journal;
+mod load;
 mod origin;
 mod scanned;
 mod slow;
