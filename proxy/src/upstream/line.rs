@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 /// Room made for reading a head at once; small bodies fit as well.
 const READ_BYTES: usize = 4 * 1024;
 /// The same for what is left of a large body: the most of an answer that waits here (T57).
-const READ_BODY_BYTES: usize = 32 * 1024;
+const READ_BODY_BYTES: usize = 16 * 1024;
 /// Less room than this is made larger first.
 const READ_BYTES_MIN: usize = 1024;
 /// A buffer that has grown beyond this is not kept by an idle connection.
