@@ -50,8 +50,8 @@ pub(crate) struct Relay {
 struct Place(#[expect(dead_code, reason = "held, not read")] crate::upstream::passage::Passage);
 
 impl Relay {
-    /// `early` is what the client has sent behind its handshake; `greeting` the head of our answer to it.
-    pub(crate) fn new(worker: &Arc<Worker>, tunnel: Tunnel, early: BytesMut, greeting: &[u8]) -> Self {
+    /// `greeting` is the head of our answer to the client.
+    pub(crate) fn new(worker: &Arc<Worker>, tunnel: Tunnel, greeting: &[u8]) -> Self {
         let StreamBounds { message_bytes_max, fragments_max, quiet, .. } = worker.config.streams;
         let bounds = Bounds { message_bytes_max, fragments_max };
         let Tunnel { carrier, early: came_with_answer, passage } = tunnel;
@@ -59,7 +59,7 @@ impl Relay {
         let this = Self {
             worker: Arc::clone(worker),
             upstream: carrier,
-            up: Way::new(Side::Client, bounds, early, b""),
+            up: Way::new(Side::Client, bounds, BytesMut::new(), b""),
             down: Way::new(Side::Server, bounds, came_with_answer, greeting),
             quiet: deadline(),
             stalled: deadline(),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Repository chores: `cargo xtask test | layers | lines | bench | instructions | idle | smuggle | slow`.
+//! Repository chores: `cargo xtask test | layers | lines | bench | fuzz | instructions | idle | smuggle | slow`.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks on stdout")]
 
 mod bench;
+mod fuzz;
 mod idle;
 mod instructions;
 mod layers;
@@ -21,6 +22,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   layers   imports between crates go only the ways layers.toml allows
   lines    no file over 500 lines, no file name that says nothing
   bench    our binary beside nginx and HAProxy in one run (needs root for the Debian packages)
+  fuzz     [TARGET] [--seconds N]: libFuzzer over a reader of bytes from outside, or over each of them (needs a C++ compiler)
   instructions  [--release] [--by-function] [--update] [--binary PATH] [--scenario plain,sec-hs256,all] [--requests N]:
            instructions of one request under callgrind, beside bench/instructions.toml
   idle     [--binary PATH]: memory of 2000 connections of each kind that wait for their next request, in a release build
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Some("layers") => layers::run(),
         Some("lines") => lines::run(),
         Some("bench") => bench::run(arguments.get(1..).unwrap_or_default()),
+        Some("fuzz") => fuzz::run(arguments.get(1..).unwrap_or_default()),
         Some("instructions") => instructions::run(arguments.get(1..).unwrap_or_default()),
         Some("idle") => idle::run(arguments.get(1..).unwrap_or_default()),
         Some("slow") => smuggle::slow(),

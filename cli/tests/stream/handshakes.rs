@@ -80,7 +80,7 @@ fn t15_other_upgrades_are_as_if_they_were_not_asked_for() {
 }
 
 #[test]
-fn rfc_6455_the_origin_gets_our_handshake_and_early_frames_wait_for_its_answer() {
+fn rfc_6455_the_origin_gets_our_handshake_and_frames_follow_its_answer() {
     let seen: Arc<Mutex<String>> = Arc::default();
     let record = Arc::clone(&seen);
     let scene = Scene::before(origin(move |mut end| {
@@ -105,14 +105,15 @@ fn rfc_6455_the_origin_gets_our_handshake_and_early_frames_wait_for_its_answer()
         "{HANDSHAKE}Sec-WebSocket-Protocol: v1,v2\r\nSec-WebSocket-Extensions: permessage-deflate\r\nCookie: session=1\r\nOrigin: https://app.example\r\nX-Note: kept\r\n"
     );
     let mut client = End::to(scene.gate.public);
-    client.send([handshake("/chat", Some(&token), &fields).as_bytes(), &masked(0x82, b"early")].concat());
+    client.send(handshake("/chat", Some(&token), &fields));
     let head = client.head();
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    client.send(masked(0x82, b"second"));
     assert_eq!(field(&head, "sec-websocket-accept"), Some(ACCEPT));
     assert_eq!(field(&head, "sec-websocket-protocol"), Some("v2"));
     assert!(field(&head, "set-cookie").is_none() && field(&head, "sec-websocket-extensions").is_none(), "{head}");
     assert_eq!(client.frame(), Some((0x81, b"first".to_vec())));
-    assert_eq!(client.frame(), Some((0x82, b"early".to_vec())));
+    assert_eq!(client.frame(), Some((0x82, b"second".to_vec())));
     client.send(masked(0x88, &1000_u16.to_be_bytes()));
     assert_eq!(client.close_code(), Some(1000));
     let head_up = seen.lock().unwrap().clone();
@@ -128,7 +129,25 @@ fn rfc_6455_the_origin_gets_our_handshake_and_early_frames_wait_for_its_answer()
         (Some(1000), Some(1), Some(2))
     );
     // Header and mask are six bytes up, the header two down.
-    assert_eq!((facts["bytes_up"].as_u64(), facts["bytes_down"].as_u64()), (Some(6 + 5 + 8), Some(2 + 5 + 2 + 5 + 4)));
+    assert_eq!((facts["bytes_up"].as_u64(), facts["bytes_down"].as_u64()), (Some(6 + 6 + 8), Some(2 + 5 + 2 + 6 + 4)));
+}
+
+#[test]
+fn t15_bytes_before_the_101_close_both_sides() {
+    let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let record = Arc::clone(&heard);
+    let scene = Scene::before(origin(move |mut end| {
+        end.head();
+        std::thread::sleep(Duration::from_millis(200));
+        end.send(SWITCHES);
+        record.lock().unwrap().extend(end.rest().unwrap_or_default());
+    }));
+    for early in [masked(0x82, b"early"), SMUGGLED.as_bytes().to_vec()] {
+        let mut client = End::to(scene.gate.public);
+        client.send([handshake("/chat", Some(&scene.token()), HANDSHAKE).as_bytes(), &early].concat());
+        assert!(client.rest().unwrap_or_default().is_empty(), "no 101, and no answer to what came early");
+    }
+    assert!(heard.lock().unwrap().is_empty(), "none of it went up");
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::upstream::upgrade::write_fields;
 use crate::websocket::{Opened, Relay, farewell};
 use bytes::{BufMut, BytesMut};
 use http::HeaderMap;
+use portcullis_decision::{Facts, Reason};
+use portcullis_pipeline::{OpenEnd, OpenGuard};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,12 +19,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Carries frames until one side, or the time, ends it.
 pub(super) async fn carry<T: Transport>(link: &Link, inlet: &Inlet<T>, headers: &HeaderMap, opened: Opened) -> Next {
     let Opened { tunnel, guard } = opened;
+    if !inlet.lock().buffer.is_empty() {
+        return too_early(guard).await;
+    }
     let mut greeting = BytesMut::with_capacity(512);
     greeting.put_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
     write_fields(&mut greeting, headers);
-    // What the client sent behind its handshake waited here, and is read as frames from now on (T15).
-    let early = std::mem::take(&mut inlet.lock().buffer);
-    let mut relay = Relay::new(&link.worker, *tunnel, early, &greeting);
+    let mut relay = Relay::new(&link.worker, *tunnel, &greeting);
     let mut client = Client(inlet);
     let ended = std::future::poll_fn(|cx| {
         // It keeps the time of a client that takes nothing.
@@ -37,6 +40,16 @@ pub(super) async fn carry<T: Transport>(link: &Link, inlet: &Inlet<T>, headers: 
         let _ = record.await;
     }
     Next::Close(Unread::Perhaps)
+}
+
+/// A client waits for the answer to its handshake (RFC 6455 §4.1). What it sent before has two readings: frames, or a
+/// request. It gets none, and both connections close (T15).
+async fn too_early(guard: OpenGuard) -> Next {
+    let facts = Facts::none().with("ended", "client_early").with("stream", "websocket");
+    if let Some(record) = guard.close(OpenEnd { reason: Some(Reason::WireFraming), facts }) {
+        let _ = record.await;
+    }
+    Next::Reset
 }
 
 /// The client's side. It is locked for each step only: nobody else reads or writes, but the connection keeps it.
