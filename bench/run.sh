@@ -16,7 +16,9 @@ if ((${#need[@]})); then
   apt-get update -qq
   RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
 fi
-exec python3 "$here/bench.py" \
+run="$(mktemp -d "$out/run.XXXXXX")"
+trap 'rm -rf "$run"' EXIT
+python3 "$here/bench.py" \
   --scenario plain,sec-hs256,sec-es256 --peers nginx,haproxy --conns 64 --rounds 3 --secs 5 \
-  --run-dir "$out/run" --out "$out/results.json" \
+  --run-dir "$run" --out "$out/results.json" \
   --sut "portcullis=$here/gate.sh $binary {scenario} {port} {upstream} {keys}" "$@"
