@@ -11,6 +11,7 @@
 //! - `-0` is read as the negative zero of a double: it is a number, but no integer and equal to no identifier;
 //! - a byte order mark, a lone surrogate and U+0000, escaped or not, are refused (T70).
 
+mod duplicate;
 mod edit;
 mod node;
 mod number;
@@ -87,6 +88,7 @@ impl NodeId {
 
 /// One value. Children follow their container; `next` is the first node behind the subtree.
 #[derive(Clone, Copy)]
+#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 struct Node {
     kind: JsonKind,
     /// The string holds an escape.

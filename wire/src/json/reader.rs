@@ -1,37 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From bytes to the arena: one pass, one explicit stack, every refusal with its place.
+//!
+//! Strings are looked through eight bytes at a time, nothing is unescaped, and the keys of open objects wait on a
+//! stack beside the nodes, so that an object that ends compares what it has at hand.
 
+use super::duplicate::{self, KeyMark};
 use super::{JsonFault, JsonKind, JsonLimits, Node, number, text};
 use portcullis_decision::Reason;
 use smallvec::SmallVec;
-use std::borrow::Cow;
-use unicode_normalization::UnicodeNormalization;
 
-/// Objects up to this many members are searched for duplicates pair by pair; larger ones are sorted. Neither
-/// hashes, so no choice of keys makes it slow (T63).
-const PAIRWISE_MEMBERS_MAX: usize = 12;
+/// The arena starts with room for one value in so many bytes …
+const BYTES_PER_VALUE: usize = 8;
+/// … but at most for so many; what has more grows.
+const FIRST_NODES_MAX: usize = 512;
 
 pub(super) fn read(bytes: &[u8], limits: &JsonLimits) -> Result<Vec<Node>, JsonFault> {
     if u32::try_from(bytes.len()).is_err() {
         return Err(JsonFault { reason: Reason::PayloadTooLarge, offset: 0, detail: "document is too long" });
     }
-    if let Err(error) = std::str::from_utf8(bytes) {
+    let ascii = bytes.is_ascii();
+    if !ascii && let Err(error) = std::str::from_utf8(bytes) {
         return Err(malformed(error.valid_up_to(), "document is not utf-8"));
     }
-    let mut reader = Reader { bytes, limits, at: 0, nodes: Vec::new(), open: SmallVec::new(), key: None };
+    let room = (bytes.len() / BYTES_PER_VALUE).clamp(1, FIRST_NODES_MAX).min(limits.nodes_max);
+    let mut reader = Reader {
+        bytes,
+        limits,
+        ascii,
+        at: 0,
+        nodes: Vec::with_capacity(room),
+        frame: Frame::OUTSIDE,
+        around: SmallVec::new(),
+        keys: SmallVec::new(),
+        key: Key::NONE,
+    };
     reader.document()?;
     Ok(reader.nodes)
 }
 
-#[derive(Clone, Copy)]
-enum Expect {
-    Value,
-    ElementOrEnd,
-    Key,
-    KeyOrEnd,
-    CommaOrEnd,
-}
-
+/// A key whose value comes next, with its quotes.
 #[derive(Clone, Copy)]
 struct Key {
     start: u32,
@@ -39,72 +46,75 @@ struct Key {
     escaped: bool,
 }
 
+impl Key {
+    const NONE: Self = Self { start: 0, end: 0, escaped: false };
+}
+
+/// A container that is open.
+#[derive(Clone, Copy)]
+struct Frame {
+    /// `Object` or `Array`; `Null` around the root.
+    kind: JsonKind,
+    /// A key of it is escaped or not ASCII.
+    irregular: bool,
+    index: u32,
+    children: u32,
+    /// Where its keys begin among [`Reader::keys`].
+    keys: u32,
+}
+
+impl Frame {
+    const OUTSIDE: Self = Self { kind: JsonKind::Null, irregular: false, index: 0, children: 0, keys: 0 };
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     limits: &'a JsonLimits,
+    /// Every byte is ASCII.
+    ascii: bool,
     at: usize,
     nodes: Vec<Node>,
-    /// The open containers, outermost first.
-    open: SmallVec<[usize; 32]>,
-    /// The key whose value comes next.
-    key: Option<Key>,
+    /// The innermost container.
+    frame: Frame,
+    /// Those around it, outermost first.
+    around: SmallVec<[Frame; 16]>,
+    /// The keys of all open objects, those of inner ones behind those of outer ones.
+    keys: SmallVec<[KeyMark; 32]>,
+    key: Key,
 }
 
 impl Reader<'_> {
     fn document(&mut self) -> Result<(), JsonFault> {
-        let mut expect = Expect::Value;
         loop {
-            self.skip_space();
-            let byte = self.bytes.get(self.at).copied();
-            expect = match (expect, byte) {
-                (Expect::ElementOrEnd, Some(b']')) | (Expect::KeyOrEnd, Some(b'}')) => self.close()?,
-                (Expect::Value | Expect::ElementOrEnd, Some(byte)) => self.value(byte)?,
-                (Expect::Key | Expect::KeyOrEnd, Some(b'"')) => self.read_key()?,
-                (Expect::CommaOrEnd, Some(byte)) => self.after_value(byte)?,
-                (_, None) => return Err(self.fault("document ends too early")),
-                (Expect::Key | Expect::KeyOrEnd, Some(_)) => return Err(self.fault("expected a key")),
-            };
-            if self.open.is_empty() {
-                self.skip_space();
-                return match self.bytes.get(self.at) {
-                    None => Ok(()),
-                    Some(_) => Err(self.fault("something follows the document")),
-                };
+            let mut complete = self.value()?;
+            while complete {
+                if self.frame.kind == JsonKind::Null {
+                    return match self.peek() {
+                        None => Ok(()),
+                        Some(_) => Err(self.fault("something follows the document")),
+                    };
+                }
+                complete = self.after_value()?;
             }
         }
     }
 
-    /// The byte after a complete value inside a container.
-    fn after_value(&mut self, byte: u8) -> Result<Expect, JsonFault> {
-        let parent = self.open.last().and_then(|index| self.nodes.get(*index)).map(|node| node.kind);
-        match (parent, byte) {
-            (Some(JsonKind::Object), b'}') | (Some(JsonKind::Array), b']') => self.close(),
-            (Some(JsonKind::Object), b',') => {
-                self.at = self.at.saturating_add(1);
-                Ok(Expect::Key)
-            }
-            (Some(JsonKind::Array), b',') => {
-                self.at = self.at.saturating_add(1);
-                Ok(Expect::Value)
-            }
-            _ => Err(self.fault("expected a comma or the end of the container")),
-        }
-    }
-
-    fn value(&mut self, byte: u8) -> Result<Expect, JsonFault> {
+    /// Reads a value, or the beginning of a container that is not empty; whether the value is complete.
+    fn value(&mut self) -> Result<bool, JsonFault> {
+        let Some(byte) = self.peek() else { return Err(self.fault("document ends too early")) };
         let start = self.at;
         let rest = self.bytes.get(start..).unwrap_or_default();
         let (kind, length, escaped) = match byte {
-            b'{' => return self.open(JsonKind::Object),
-            b'[' => return self.open(JsonKind::Array),
             b'"' => {
-                let (length, escaped) = self.string(rest)?;
-                (JsonKind::String, length, escaped)
+                let string = self.string(rest)?;
+                (JsonKind::String, string.length, string.escaped)
             }
             b'-' | b'0'..=b'9' => {
                 let (kind, length) = number::read(rest).map_err(|detail| self.fault(detail))?;
                 (kind, length, false)
             }
+            b'{' => return self.object(),
+            b'[' => return self.array(),
             b't' if rest.starts_with(b"true") => (JsonKind::Bool, 4, false),
             b'f' if rest.starts_with(b"false") => (JsonKind::Bool, 5, false),
             b'n' if rest.starts_with(b"null") => (JsonKind::Null, 4, false),
@@ -112,50 +122,102 @@ impl Reader<'_> {
         };
         self.at = start.saturating_add(length);
         self.push(kind, start, escaped)?;
-        Ok(Expect::CommaOrEnd)
+        Ok(true)
     }
 
-    fn open(&mut self, kind: JsonKind) -> Result<Expect, JsonFault> {
-        if self.open.len() >= self.limits.depth_max {
+    /// Reads what stands behind a complete value: the end of its container, which makes that complete, or a comma
+    /// and the key of the next member.
+    fn after_value(&mut self) -> Result<bool, JsonFault> {
+        let Some(byte) = self.peek() else { return Err(self.fault("document ends too early")) };
+        match (self.frame.kind, byte) {
+            (JsonKind::Object, b',') => {
+                self.at = self.at.saturating_add(1);
+                match self.peek() {
+                    Some(b'"') => self.read_key().map(|()| false),
+                    Some(_) => Err(self.fault("expected a key")),
+                    None => Err(self.fault("document ends too early")),
+                }
+            }
+            (JsonKind::Array, b',') => {
+                self.at = self.at.saturating_add(1);
+                Ok(false)
+            }
+            (JsonKind::Object, b'}') | (JsonKind::Array, b']') => self.close().map(|()| true),
+            _ => Err(self.fault("expected a comma or the end of the container")),
+        }
+    }
+
+    fn object(&mut self) -> Result<bool, JsonFault> {
+        self.open(JsonKind::Object)?;
+        match self.peek() {
+            Some(b'"') => self.read_key().map(|()| false),
+            Some(b'}') => self.close().map(|()| true),
+            Some(_) => Err(self.fault("expected a key")),
+            None => Err(self.fault("document ends too early")),
+        }
+    }
+
+    fn array(&mut self) -> Result<bool, JsonFault> {
+        self.open(JsonKind::Array)?;
+        if self.peek() == Some(b']') { self.close().map(|()| true) } else { Ok(false) }
+    }
+
+    fn open(&mut self, kind: JsonKind) -> Result<(), JsonFault> {
+        // The stack holds what is around the innermost container, and the outside of the document.
+        let depth = self.around.len();
+        if depth >= self.limits.depth_max {
             let detail = "arrays and objects are nested too deep";
             return Err(JsonFault { reason: Reason::PayloadTooDeep, offset: self.at, detail });
         }
         let start = self.at;
         self.at = start.saturating_add(1);
-        let index = self.nodes.len();
+        let index = short(self.nodes.len());
         self.push(kind, start, false)?;
-        self.open.push(index);
-        Ok(if kind == JsonKind::Object { Expect::KeyOrEnd } else { Expect::ElementOrEnd })
+        self.around.push(self.frame);
+        self.frame = Frame { kind, irregular: false, index, children: 0, keys: short(self.keys.len()) };
+        Ok(())
     }
 
-    fn close(&mut self) -> Result<Expect, JsonFault> {
+    fn close(&mut self) -> Result<(), JsonFault> {
         self.at = self.at.saturating_add(1);
-        let (end, next) = (self.short(self.at)?, self.short(self.nodes.len())?);
-        let index = self.open.pop().unwrap_or_default();
-        if let Some(node) = self.nodes.get_mut(index) {
-            node.end = end;
+        let next = short(self.nodes.len());
+        let frame = self.frame;
+        if let Some(node) = self.nodes.get_mut(frame.index as usize) {
+            node.end = short(self.at);
             node.next = next;
-            if node.kind == JsonKind::Object {
-                self.refuse_duplicates(index)?;
-            }
+            node.children = frame.children;
         }
-        Ok(Expect::CommaOrEnd)
+        if frame.kind == JsonKind::Object {
+            let keys = self.keys.get_mut(frame.keys as usize..).unwrap_or_default();
+            if frame.irregular || duplicate::may_be_among(keys, self.bytes) {
+                let found = duplicate::find(&self.nodes, frame.index as usize, self.bytes);
+                found.map_or(Ok(()), |offset| Err(malformed(offset, "duplicate member")))?;
+            }
+            self.keys.truncate(frame.keys as usize);
+        }
+        self.frame = self.around.pop().unwrap_or(Frame::OUTSIDE);
+        Ok(())
     }
 
-    fn read_key(&mut self) -> Result<Expect, JsonFault> {
+    /// Reads the key at the present place and the colon behind it.
+    fn read_key(&mut self) -> Result<(), JsonFault> {
         let start = self.at;
-        let (length, escaped) = self.string(self.bytes.get(start..).unwrap_or_default())?;
-        self.at = start.saturating_add(length);
-        self.key = Some(Key { start: self.short(start)?, end: self.short(self.at)?, escaped });
-        self.skip_space();
-        if self.bytes.get(self.at) != Some(&b':') {
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let string = self.string(rest)?;
+        self.at = start.saturating_add(string.length);
+        let (start, end) = (short(start), short(self.at));
+        self.key = Key { start, end, escaped: string.escaped };
+        self.frame.irregular |=
+            string.escaped || !(self.ascii || rest.get(..string.length).unwrap_or_default().is_ascii());
+        self.keys.push(KeyMark { head: string.head, start, end });
+        if self.peek() != Some(b':') {
             return Err(self.fault("expected a colon"));
         }
         self.at = self.at.saturating_add(1);
-        Ok(Expect::Value)
+        Ok(())
     }
 
-    fn string(&self, rest: &[u8]) -> Result<(usize, bool), JsonFault> {
+    fn string(&self, rest: &[u8]) -> Result<text::Quoted, JsonFault> {
         text::read(rest).map_err(|(offset, detail)| malformed(self.at.saturating_add(offset), detail))
     }
 
@@ -164,58 +226,31 @@ impl Reader<'_> {
         if self.nodes.len() >= self.limits.nodes_max {
             return Err(JsonFault { reason: Reason::PayloadTooLarge, offset: start, detail: "too many values" });
         }
-        let key = self.key.take().unwrap_or(Key { start: 0, end: 0, escaped: false });
-        let node = Node {
+        let key = std::mem::replace(&mut self.key, Key::NONE);
+        self.frame.children = self.frame.children.wrapping_add(1);
+        self.nodes.push(Node {
             kind,
             escaped,
             key_escaped: key.escaped,
-            start: self.short(start)?,
-            end: self.short(self.at)?,
+            start: short(start),
+            end: short(self.at),
             key_start: key.start,
             key_end: key.end,
-            next: self.short(self.nodes.len().saturating_add(1))?,
+            next: short(self.nodes.len()).wrapping_add(1),
             children: 0,
-        };
-        self.nodes.push(node);
-        if let Some(parent) = self.open.last().and_then(|index| self.nodes.get_mut(*index)) {
-            parent.children = parent.children.saturating_add(1);
-        }
+        });
         Ok(())
     }
 
-    /// T67: members that are equal after unescaping and NFC are one member with two values.
-    fn refuse_duplicates(&self, object: usize) -> Result<(), JsonFault> {
-        let Some(node) = self.nodes.get(object).filter(|node| node.children > 1) else { return Ok(()) };
-        let mut keys: SmallVec<[(Cow<'_, str>, u32); PAIRWISE_MEMBERS_MAX]> = SmallVec::new();
-        let mut index = object.saturating_add(1);
-        while let Some(member) = self.nodes.get(index).filter(|_| index < node.next as usize) {
-            let quoted = self.bytes.get(member.key_start as usize..member.key_end as usize).unwrap_or_default();
-            keys.push((normal_form(text::unescape(quoted, member.key_escaped)), member.key_start));
-            index = member.next as usize;
+    /// The next byte that is no white space; it stays.
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at = self.at.saturating_add(1),
+                byte => return byte.copied(),
+            }
         }
-        let duplicate = if keys.len() <= PAIRWISE_MEMBERS_MAX {
-            keys.iter().enumerate().find_map(|(index, (key, offset))| {
-                keys.iter().take(index).any(|(other, _)| other == key).then_some(*offset)
-            })
-        } else {
-            keys.sort_unstable();
-            keys.windows(2).find_map(|pair| match pair {
-                [(first, _), (second, offset)] if first == second => Some(*offset),
-                _ => None,
-            })
-        };
-        duplicate.map_or(Ok(()), |offset| Err(malformed(offset as usize, "duplicate member")))
-    }
-
-    fn skip_space(&mut self) {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let space = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
-        self.at = self.at.saturating_add(space);
-    }
-
-    /// Offsets fit, because the length of the document was checked; a value that does not fit is refused all the same.
-    fn short(&self, offset: usize) -> Result<u32, JsonFault> {
-        u32::try_from(offset).map_err(|_| self.fault("document is too long"))
     }
 
     fn fault(&self, detail: &'static str) -> JsonFault {
@@ -223,8 +258,10 @@ impl Reader<'_> {
     }
 }
 
-fn normal_form(key: Cow<'_, str>) -> Cow<'_, str> {
-    if key.is_ascii() || unicode_normalization::is_nfc(&key) { key } else { Cow::Owned(key.nfc().collect()) }
+/// INVARIANT: the length of the document was checked, every offset is at most that, and every value has a byte.
+#[expect(clippy::cast_possible_truncation, reason = "the document is shorter than 4 GiB")]
+fn short(offset: usize) -> u32 {
+    offset as u32
 }
 
 fn malformed(offset: usize, detail: &'static str) -> JsonFault {

@@ -6,6 +6,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::HashSet;
 
+mod differential;
+mod first_reader;
+
 fn parse(text: impl Into<Vec<u8>>) -> Result<Document, JsonFault> {
     Document::parse(Bytes::from(text.into()), &JsonLimits::default())
 }

@@ -4,17 +4,58 @@
 use crate::percent::hex_digit;
 use std::borrow::Cow;
 
-/// Reads the string whose opening quote is the first byte; gives its length with both quotes and whether it holds
-/// an escape. The bytes are UTF-8 already.
-pub(super) fn read(bytes: &[u8]) -> Result<(usize, bool), (usize, &'static str)> {
+/// A string that was read.
+pub(super) struct Quoted {
+    /// With both quotes.
+    pub(super) length: usize,
+    /// It holds an escape.
+    pub(super) escaped: bool,
+    /// The first eight bytes behind the opening quote; zeros from the closing quote on. No string holds a zero.
+    pub(super) head: u64,
+}
+
+/// Bytes looked through at once.
+const WORD: usize = size_of::<u64>();
+const ONES: u64 = u64::from_ne_bytes([0x01; WORD]);
+const QUOTES: u64 = u64::from_ne_bytes([b'"'; WORD]);
+const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; WORD]);
+const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; WORD]);
+
+/// The high bit of the first byte of a word that ends a plain run: a quote, a backslash or a control character. Bits
+/// of bytes behind that one may be set, too.
+fn stops(word: u64) -> u64 {
+    let quotes = word ^ QUOTES;
+    let backslashes = word ^ BACKSLASHES;
+    let zero_bytes = |x: u64| x.wrapping_sub(ONES) & !x;
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (zero_bytes(quotes) | zero_bytes(backslashes) | control) & HIGH_BITS
+}
+
+/// Reads the string whose opening quote is the first byte. The bytes are UTF-8 already.
+pub(super) fn read(bytes: &[u8]) -> Result<Quoted, (usize, &'static str)> {
     let mut at = 1_usize;
     let mut escaped = false;
+    let mut head = None;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
-        let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len());
-        at = at.saturating_add(plain);
+        let (run, word) = match rest.first_chunk::<WORD>() {
+            Some(chunk) => {
+                let word = u64::from_le_bytes(*chunk);
+                let stops = stops(word);
+                let first = (stops.trailing_zeros() / 8) as usize;
+                // The bits of the bytes before the first stop, or of all.
+                let before = if stops == 0 { u64::MAX } else { (stops & stops.wrapping_neg()).wrapping_sub(1) >> 7 };
+                (first, word & before)
+            }
+            None => short_run(rest),
+        };
+        let head = *head.get_or_insert(word);
+        at = at.wrapping_add(run);
+        if run == WORD {
+            continue;
+        }
         match bytes.get(at) {
-            Some(b'"') => return Ok((at.saturating_add(1), escaped)),
+            Some(b'"') => return Ok(Quoted { length: at.wrapping_add(1), escaped, head }),
             Some(b'\\') => {
                 escaped = true;
                 let tail = bytes.get(at.saturating_add(1)..).unwrap_or_default();
@@ -27,8 +68,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<(usize, bool), (usize, &'static str)>
     }
 }
 
+/// The plain run at the end of a document, which has less than a word left, and its bytes.
+fn short_run(rest: &[u8]) -> (usize, u64) {
+    let plain = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f));
+    plain
+        .zip([0, 8, 16, 24, 32, 40, 48, 56])
+        .fold((0, 0), |(run, word), (byte, shift)| (run.wrapping_add(1), word | u64::from(*byte) << shift))
+}
+
 /// Reads what follows a backslash; gives the character and the length.
-fn escape(tail: &[u8]) -> Result<(char, usize), &'static str> {
+pub(super) fn escape(tail: &[u8]) -> Result<(char, usize), &'static str> {
     let simple = match tail.first() {
         Some(b'"') => '"',
         Some(b'\\') => '\\',
