@@ -221,16 +221,16 @@ impl AnswerGuard<'_> {
     ) -> Result<(), Denial> {
         let Some(validator) = &media.validator else { return Ok(()) };
         let aside: Vec<NodeId> = seen.set_aside().collect();
-        let whole = document.to_value_without(&aside);
-        if validator.is_valid(&whole) {
+        if validator.accepts(document, &aside) {
             return Ok(());
         }
         if !unreadable.is_empty() {
             let rest: Vec<NodeId> = aside.iter().chain(unreadable).copied().collect();
-            if validator.is_valid(&document.to_value_without(&rest)) {
+            if validator.accepts(document, &rest) {
                 return Ok(());
             }
         }
+        let whole = document.to_value_without(&aside);
         let observed = self.model.validate.response == Strictness::Observe;
         // What was judged above was found by the structure: where that breaks, nothing was.
         let breaks = if observed { validator.structural_violations(&whole, VIOLATIONS_TOLD_MAX) } else { Vec::new() };

@@ -14,8 +14,11 @@
 //! Each check has a budget of steps and of depth, so that a hostile document cannot make a value expensive (T75).
 
 use crate::shape::{Shape, ShapeId, Shapes};
+use jsonschema::json::{Json, SerdeJson};
 use portcullis_decision::Violation;
+use portcullis_wire::json::{Document, NodeId};
 use serde_json::Value;
+use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
 
 mod budget;
@@ -23,6 +26,7 @@ mod detail;
 mod emit;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod undeclared;
 mod unit;
 
@@ -59,14 +63,32 @@ const UNCHECKABLE: &str = "cannot be checked";
 /// Compiled forms per unit.
 const FORMS: usize = 4;
 
-type Compiled = OnceLock<Option<Box<jsonschema::Validator>>>;
+type Compiled<F> = OnceLock<Option<Box<jsonschema::Validator<F>>>>;
+
+/// What validators are compiled for: values that were built, which tell what is wrong, and documents in place.
+trait Form: Json {
+    fn compiled(engine: &Engine) -> &[Compiled<Self>];
+}
+
+impl Form for SerdeJson {
+    fn compiled(engine: &Engine) -> &[Compiled<Self>] {
+        &engine.for_values
+    }
+}
+
+impl Form for tree::Tree {
+    fn compiled(engine: &Engine) -> &[Compiled<Self>] {
+        &engine.for_documents
+    }
+}
 
 /// All validators of a contract.
 pub(crate) struct Engine {
     pub(crate) shapes: Arc<Shapes>,
-    /// The place of each unit's forms in `compiled`, by shape.
+    /// The place of each unit's forms among those compiled, by shape.
     places: Vec<u32>,
-    compiled: Vec<Compiled>,
+    for_values: Vec<Compiled<SerdeJson>>,
+    for_documents: Vec<Compiled<tree::Tree>>,
     patterns: jsonschema::PatternCache,
 }
 
@@ -79,12 +101,17 @@ impl Engine {
             count = count.saturating_add(u32::from(shape.unit));
         }
         let forms = usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(FORMS);
-        let compiled = std::iter::repeat_with(OnceLock::new).take(forms).collect();
-        Arc::new(Self { shapes, places, compiled, patterns: jsonschema::PatternCache::default() })
+        Arc::new(Self {
+            shapes,
+            places,
+            for_values: std::iter::repeat_with(OnceLock::new).take(forms).collect(),
+            for_documents: std::iter::repeat_with(OnceLock::new).take(forms).collect(),
+            patterns: jsonschema::PatternCache::default(),
+        })
     }
 
     /// The compiled form; `None` when it cannot be made, which refuses every value.
-    fn compiled(self: &Arc<Self>, slot: Slot) -> Option<&jsonschema::Validator> {
+    fn compiled<F: Form>(self: &Arc<Self>, slot: Slot) -> Option<&jsonschema::Validator<F>> {
         let shape = self.shapes.shape(slot.shape).filter(|s| s.unit)?;
         let place = usize::try_from(*self.places.get(slot.shape.index())?).ok()?;
         let form = match (slot.direction, slot.closedness) {
@@ -93,13 +120,13 @@ impl Engine {
             (Direction::Response, Closedness::Left) => 2,
             (Direction::Response, Closedness::Kept) => 3,
         };
-        let cell = self.compiled.get(place.checked_mul(FORMS)?.checked_add(form)?)?;
+        let cell = F::compiled(self).get(place.checked_mul(FORMS)?.checked_add(form)?)?;
         cell.get_or_init(|| self.compile(shape, slot).map(Box::new)).as_deref()
     }
 
-    fn compile(self: &Arc<Self>, shape: &Shape, slot: Slot) -> Option<jsonschema::Validator> {
+    fn compile<F: Form>(self: &Arc<Self>, shape: &Shape, slot: Slot) -> Option<jsonschema::Validator<F>> {
         let schema = emit::unit(&self.shapes, shape, slot).ok()?;
-        let options = jsonschema::options()
+        let options = jsonschema::options_for::<F>()
             .with_draft(jsonschema::Draft::Draft202012)
             .offline()
             .should_validate_formats(slot.direction == Direction::Request)
@@ -109,15 +136,15 @@ impl Engine {
     }
 
     /// Whether a value satisfies a unit, within the budget of the check that is running.
-    fn accepts(self: &Arc<Self>, slot: Slot, value: &Value) -> bool {
+    fn accepts<F: Form>(self: &Arc<Self>, slot: Slot, value: F::Node<'_>) -> bool {
         let Some(_step) = budget::step() else { return false };
-        self.compiled(slot).is_some_and(|v| v.is_valid(value))
+        self.compiled::<F>(slot).is_some_and(|v| v.is_valid(value))
     }
 
     /// Appends what is wrong with a value; gives the number of errors met, said before or not.
     fn collect(self: &Arc<Self>, slot: Slot, value: &Value, at: &str, out: &mut Collected) -> usize {
         let Some(_step) = budget::step() else { return 0 };
-        let Some(validator) = self.compiled(slot) else {
+        let Some(validator) = self.compiled::<SerdeJson>(slot) else {
             out.push(at.to_owned(), UNCHECKABLE.to_owned());
             return 1;
         };
@@ -147,7 +174,7 @@ impl Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("units", &(self.compiled.len() / FORMS)).finish_non_exhaustive()
+        f.debug_struct("Engine").field("units", &(self.for_values.len() / FORMS)).finish_non_exhaustive()
     }
 }
 
@@ -183,9 +210,22 @@ impl Validator {
 
     /// Whether the value satisfies the schema (undeclared properties aside).
     pub fn is_valid(&self, value: &Value) -> bool {
-        budget::open(value);
-        let valid = self.engine.accepts(self.slot, value);
+        budget::open(budget::count(value));
+        let valid = self.engine.accepts::<SerdeJson>(self.slot, value);
         // A check that ran out of budget has no verdict, whatever `not` made of it.
+        budget::within() && valid
+    }
+
+    /// Whether the document, with these values left out, satisfies the schema (undeclared properties aside): the
+    /// verdict of [`Validator::is_valid`] on its value, which is built only where the document has a wide object.
+    pub fn accepts(&self, document: &Document, without: &[NodeId]) -> bool {
+        if document.members_max() > tree::MEMBERS_MAX || without.contains(&NodeId::ROOT) {
+            return self.is_valid(&document.to_value_without(without));
+        }
+        let mut sorted: SmallVec<[NodeId; 8]> = SmallVec::from_slice(without);
+        sorted.sort_unstable();
+        budget::open(u64::try_from(document.node_count()).unwrap_or(u64::MAX));
+        let valid = self.engine.accepts::<tree::Tree>(self.slot, tree::root(document, &sorted));
         budget::within() && valid
     }
 
@@ -211,7 +251,7 @@ impl Validator {
     }
 
     fn collected(&self, value: &Value, max: usize, breaks_only: bool) -> Collected {
-        budget::open(value);
+        budget::open(budget::count(value));
         let mut out = Collected { violations: Vec::new(), max: max.max(1), breaks_only };
         self.engine.collect(self.slot, value, "", &mut out);
         if !budget::within() {

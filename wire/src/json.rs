@@ -138,6 +138,12 @@ impl Document {
         self.nodes.len()
     }
 
+    /// The members of the widest object.
+    pub fn members_max(&self) -> usize {
+        let objects = self.nodes.iter().filter(|node| node.kind == JsonKind::Object);
+        objects.map(|node| node.children as usize).max().unwrap_or_default()
+    }
+
     /// The whole document as a value, for schema validation.
     pub fn to_value(&self) -> serde_json::Value {
         self.root().to_value()

@@ -30,9 +30,9 @@ pub(super) fn within() -> bool {
     BUDGET.get().within
 }
 
-/// Begins a check.
-pub(super) fn open(value: &Value) {
-    let steps = STEPS_MIN.saturating_add(count(value).saturating_mul(STEPS_PER_VALUE));
+/// Begins a check of so many values.
+pub(super) fn open(values: u64) {
+    let steps = STEPS_MIN.saturating_add(values.saturating_mul(STEPS_PER_VALUE));
     BUDGET.set(Budget { steps, depth: 0, within: true });
 }
 
@@ -57,7 +57,8 @@ pub(super) fn step() -> Option<Step> {
     Some(Step(()))
 }
 
-fn count(value: &Value) -> u64 {
+/// The values inside a value, itself included.
+pub(super) fn count(value: &Value) -> u64 {
     let mut total: u64 = 0;
     let mut pending = vec![value];
     while let Some(value) = pending.pop() {

@@ -3,6 +3,7 @@
 
 use super::{Closedness, Collected, Engine, Slot, budget};
 use crate::shape::{Candidate, Found, ShapeId, ShapeSet};
+use jsonschema::json::SerdeJson;
 use portcullis_decision::Violation;
 use serde_json::Value;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ struct Walk<'a> {
 
 /// Undeclared properties of a value.
 pub(super) fn of(engine: &Arc<Engine>, slot: Slot, value: &Value, max: usize) -> Vec<Violation> {
-    budget::open(value);
+    budget::open(budget::count(value));
     let mut walk =
         Walk { engine, slot, out: Collected { violations: Vec::new(), max: max.max(1), breaks_only: false } };
     walk.visit(&[Candidate { shape: slot.shape, certain: true }], value, "");
@@ -89,6 +90,7 @@ impl Walk<'_> {
     }
 
     fn applies(&self, shape: ShapeId, value: &Value) -> bool {
-        self.engine.accepts(Slot { shape, direction: self.slot.direction, closedness: Closedness::Kept }, value)
+        self.engine
+            .accepts::<SerdeJson>(Slot { shape, direction: self.slot.direction, closedness: Closedness::Kept }, value)
     }
 }

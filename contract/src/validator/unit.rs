@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The keyword by which one unit hands a value to another.
 
-use super::{Closedness, Direction, Engine, Slot};
+use super::{Closedness, Direction, Engine, Form, Slot};
 use crate::shape::ShapeId;
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, ValidationError, ValidationOptions};
@@ -34,11 +34,11 @@ pub(super) fn named_by(kind: &jsonschema::error::ValidationErrorKind) -> Option<
 }
 
 /// Makes the keyword known to a validator. It holds the engine weakly: the engine owns the validators.
-pub(super) fn install<'o, R>(
-    options: ValidationOptions<'o, R>,
+pub(super) fn install<'o, R, F: Form>(
+    options: ValidationOptions<'o, R, F>,
     engine: &Arc<Engine>,
     direction: Direction,
-) -> ValidationOptions<'o, R> {
+) -> ValidationOptions<'o, R, F> {
     let engine = Arc::downgrade(engine);
     options.with_keyword(KEYWORD, move |_: &Map<String, Value>, value: &Value, _: Location| {
         make(&engine, direction, value)
@@ -46,11 +46,11 @@ pub(super) fn install<'o, R>(
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the validator library asks for a fallible factory")]
-fn make<'a>(
+fn make<'a, F: Form>(
     engine: &Weak<Engine>,
     direction: Direction,
     value: &Value,
-) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+) -> Result<Box<dyn for<'i> Keyword<'i, F>>, ValidationError<'a>> {
     let code = value.as_u64().unwrap_or(u64::MAX);
     Ok(Box::new(Unit { engine: Weak::clone(engine), direction, code }))
 }
@@ -61,20 +61,20 @@ struct Unit {
     code: u64,
 }
 
-impl<'i> Keyword<'i> for Unit {
-    fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
-        if self.accepts(instance) { Ok(()) } else { Err(ValidationError::custom(self.code.to_string())) }
+impl<'i, F: Form> Keyword<'i, F> for Unit {
+    fn validate(&self, instance: F::Node<'i>) -> Result<(), ValidationError<'i>> {
+        if self.accepts::<F>(instance) { Ok(()) } else { Err(ValidationError::custom(self.code.to_string())) }
     }
 
-    fn is_valid(&self, instance: &'i Value) -> bool {
-        self.accepts(instance)
+    fn is_valid(&self, instance: F::Node<'i>) -> bool {
+        self.accepts::<F>(instance)
     }
 }
 
 impl Unit {
     /// Without an engine or a unit there is no verdict, and so no.
-    fn accepts(&self, value: &Value) -> bool {
+    fn accepts<F: Form>(&self, value: F::Node<'_>) -> bool {
         let (Some(engine), Some((shape, closedness))) = (self.engine.upgrade(), parse(self.code)) else { return false };
-        engine.accepts(Slot { shape, direction: self.direction, closedness }, value)
+        engine.accepts::<F>(Slot { shape, direction: self.direction, closedness }, value)
     }
 }

@@ -174,19 +174,26 @@ impl RequestContract<'_> {
             let denial = exchange.deny::<stage::Request>(fault.reason, facts);
             denial.with_violations(vec![Violation { pointer: String::new(), detail: fault.detail.to_owned() }])
         })?;
-        if let Some(validator) = &media.validator {
-            let value = document.to_value();
-            let violations = validator.violations(&value, VIOLATIONS_LOOKED_FOR_MAX);
-            if !violations.is_empty() && !self.may_break(validator, &value) {
-                return Err(exchange
-                    .deny::<stage::Request>(Reason::RequestBody, pointers(&violations))
-                    .with_violations(violations));
-            }
-            if !violations.is_empty() {
-                exchange.trail().alert(StageName::Request, Reason::RequestBody, pointers(&violations));
-            }
+        if let Some(validator) = &media.validator
+            && !validator.accepts(&document, &[])
+        {
+            self.broken(exchange, validator, &document)?;
         }
         Ok(Content::Json { document, shape: media.shape })
+    }
+
+    /// A body that breaks its schema: what is wrong is looked for in its value.
+    fn broken(&self, exchange: &mut Exchange, validator: &Validator, document: &Document) -> Result<(), Denial> {
+        let value = document.to_value();
+        let mut violations = validator.violations(&value, VIOLATIONS_LOOKED_FOR_MAX);
+        if violations.is_empty() {
+            let detail = "does not fit its schema".to_owned();
+            violations.push(Violation { pointer: String::new(), detail });
+        } else if self.may_break(validator, &value) {
+            exchange.trail().alert(StageName::Request, Reason::RequestBody, pointers(&violations));
+            return Ok(());
+        }
+        Err(exchange.deny::<stage::Request>(Reason::RequestBody, pointers(&violations)).with_violations(violations))
     }
 
     /// Whether a body that breaks its schema goes on all the same: only where that is observed, and where nothing

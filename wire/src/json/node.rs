@@ -2,7 +2,7 @@
 //! Looking at one value: borrowed, by its bytes.
 
 use super::{Document, JsonKind, Node, NodeId, text};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -20,8 +20,8 @@ impl<'a> NodeRef<'a> {
     }
 
     /// INVARIANT: made only for ids inside the arena; the fallback keeps a broken promise from being a panic.
-    fn node(self) -> Node {
-        const ABSENT: Node = Node {
+    fn node(self) -> &'a Node {
+        static ABSENT: Node = Node {
             kind: JsonKind::Null,
             escaped: false,
             key_escaped: false,
@@ -32,7 +32,7 @@ impl<'a> NodeRef<'a> {
             next: 0,
             children: 0,
         };
-        self.document.nodes.get(self.id.index()).copied().unwrap_or(ABSENT)
+        self.document.nodes.get(self.id.index()).unwrap_or(&ABSENT)
     }
 
     /// The id of this value.
@@ -91,6 +91,19 @@ impl<'a> NodeRef<'a> {
         (self.kind() == JsonKind::Bool).then(|| self.raw() == b"true")
     }
 
+    /// The number; `None` for other kinds.
+    pub fn number(self) -> Option<Number> {
+        let lexeme = self.lexeme();
+        match self.kind() {
+            JsonKind::Integer => {
+                let signed = lexeme.parse::<i64>().map(Number::from);
+                signed.or_else(|_| lexeme.parse::<u64>().map(Number::from)).ok()
+            }
+            JsonKind::Float => lexeme.parse::<f64>().ok().and_then(Number::from_f64),
+            JsonKind::Null | JsonKind::Bool | JsonKind::String | JsonKind::Array | JsonKind::Object => None,
+        }
+    }
+
     /// Number of members or elements; 0 for scalars.
     pub fn len(self) -> usize {
         self.node().children as usize
@@ -109,6 +122,11 @@ impl<'a> NodeRef<'a> {
     /// The elements of an array in document order; none for other kinds.
     pub fn elements(self) -> Elements<'a> {
         Elements(self.children_of(JsonKind::Array))
+    }
+
+    /// The values in an object or an array in document order, without their keys; none for scalars.
+    pub fn values(self) -> Elements<'a> {
+        Elements(self.children_of(self.kind()))
     }
 
     fn children_of(self, kind: JsonKind) -> Children<'a> {
@@ -156,15 +174,7 @@ impl<'a> NodeRef<'a> {
         match self.kind() {
             JsonKind::Bool => Value::Bool(self.raw() == b"true"),
             JsonKind::String => Value::String(self.text().unwrap_or_default().into_owned()),
-            JsonKind::Integer => {
-                let lexeme = self.lexeme();
-                lexeme
-                    .parse::<i64>()
-                    .map(Value::from)
-                    .or_else(|_| lexeme.parse::<u64>().map(Value::from))
-                    .unwrap_or_default()
-            }
-            JsonKind::Float => self.lexeme().parse::<f64>().map(Value::from).unwrap_or_default(),
+            JsonKind::Integer | JsonKind::Float => self.number().map(Value::Number).unwrap_or_default(),
             JsonKind::Null | JsonKind::Array | JsonKind::Object => Value::Null,
         }
     }
@@ -210,7 +220,7 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// The elements of an array. Made by [`NodeRef::elements`].
+/// The elements of an array, or the values of an object. Made by [`NodeRef::elements`] and [`NodeRef::values`].
 #[derive(Clone)]
 pub struct Elements<'a>(Children<'a>);
 
