@@ -10,6 +10,7 @@ import pathlib
 import sys
 
 import fixtures
+import peers
 
 JSON = {"application/json": {}}
 OAUTH = {"type": "oauth2", "flows": {"clientCredentials": {
@@ -59,7 +60,7 @@ def keyring(scenario, keys):
 def configuration(scenario, keys, port, upstream):
     everything = scenario == "all"
     listener = {"address": f"127.0.0.1:{port}"}
-    if scenario in ("tls", "mtls", "handshake", "idle-tls", "idle-h2"):
+    if scenario in peers.TLS:
         listener["tls"] = {"certificate": str(keys / "server.pem"), "key": {"file": str(keys / "server.key")}}
     behind = {"targets": [f"http://127.0.0.1:{upstream}"]}
     if scenario == "mtls":
@@ -67,7 +68,7 @@ def configuration(scenario, keys, port, upstream):
             "ca": str(keys / "ca.pem"), "certificate": str(keys / "client.pem"),
             "key": {"file": str(keys / "client.key")}, "server_name": "localhost"}}
     if scenario == "overload":
-        behind["concurrency"] = {"max": 4, "queue": 4, "queue_timeout": "20ms"}
+        behind["concurrency"] = {"max": 200, "queue": 4, "queue_timeout": "50ms", "adaptive": True}
     api = {"openapi": "./openapi.json", "upstream": "bench"}
     if everything:
         api["objects"] = {"Order": {"id": "/orders/{orderId}", "schemas": ["Order"], "owner": "/owner"}}
@@ -79,7 +80,7 @@ def configuration(scenario, keys, port, upstream):
         "version": 1,
         "listen": {"public": listener, "admin": {"address": "127.0.0.1:0"}},
         "edge": {"address_rate": "10000000/s",
-                 "connections": {"max": 10000, "per_address": 10000, "requests": 1000000, "idle": "10m"}},
+                 "connections": {"max": 30000, "per_address": 30000, "requests": 1000000, "idle": "10m"}},
         "upstreams": {"bench": behind},
         "apis": {"bench": api},
         "identity": {"issuers": {"bench": {**issuer, **keyring(scenario, keys)}}},

@@ -2,14 +2,17 @@
 //! Our binary beside its peers, in one run.
 
 use crate::{cargo, root, step};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use std::process::Command;
 
+/// `--binary PATH` names a build that is there, without it one is made; every other argument goes to `bench/bench.py`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    step("release build", cargo().args(["build", "--release", "--package", "portcullis-cli"]))?;
-    let script = root()?.join("bench/run.sh");
-    if !script.is_file() {
-        bail!("{} is missing", script.display());
+    if !arguments.iter().any(|a| a == "--binary" || a.starts_with("--binary=") || a == "--help") {
+        step("release build", cargo().args(["build", "--release", "--package", "portcullis-cli"]))?;
     }
-    step("bench", Command::new(script).args(arguments))
+    let root = root()?;
+    let bench = root.join("bench");
+    step("peers", &mut Command::new(bench.join("install-peers.sh")))?;
+    let load_tool = std::env::current_exe().context("this program has no path")?;
+    step("bench", Command::new("python3").arg(bench.join("bench.py")).arg("--load-tool").arg(load_tool).args(arguments))
 }

@@ -3,6 +3,8 @@
 //!
 //! Blocking, standard library only: nothing has to be installed, and nothing that is measured depends on a runtime.
 
+pub(crate) mod paced;
+
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -28,25 +30,30 @@ impl Message {
 pub(crate) fn upstream(body: &[u8]) -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
-    let mut answer =
-        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len())
-            .into_bytes();
-    answer.extend_from_slice(body);
+    let answer = answer(body);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let answer = answer.clone();
             // A connection that breaks ends its thread; the client notices what is missing.
-            std::thread::spawn(move || serve(stream, &answer));
+            std::thread::spawn(move || serve(stream, &answer, || ()));
         }
     });
     Ok(port)
 }
 
-fn serve(stream: TcpStream, answer: &[u8]) -> Result<()> {
+/// An answer with this body, as bytes.
+fn answer(body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+/// Works on each request of a connection, and answers it.
+fn serve(stream: TcpStream, answer: &[u8], work: impl Fn()) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
     while read(&mut reader)?.is_some() {
+        work();
         writer.write_all(answer)?;
     }
     Ok(())

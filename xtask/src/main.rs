@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Repository chores: `cargo xtask test | layers | lines | bench | fuzz | instructions | idle | smuggle | slow`.
+//! Repository chores: `cargo xtask test | layers | lines | bench | fuzz | instructions | idle | load | smuggle | slow`.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks on stdout")]
 
 mod bench;
@@ -27,6 +27,8 @@ const USAGE: &str = "usage: cargo xtask <command>
            instructions of one request under callgrind, beside bench/instructions.toml
   idle     [--binary PATH]: memory of 2000 connections of each kind that wait for their next request, in a release build
   slow     ten thousand slow clients, and slowhttptest where it is installed (needs a hard limit of 20 200 open files for all of them)
+  load     client --port P --rate R --connections C --secs S --request FILE: answers at a constant rate, as JSON
+           upstream --port P --places N --work-us T --answer FILE: an upstream that does N things at once, each for T
   smuggle  --streams N --seed S [--release]: mutated requests through the gate to seven origins, and whether they agree
 ";
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Some("instructions") => instructions::run(arguments.get(1..).unwrap_or_default()),
         Some("idle") => idle::run(arguments.get(1..).unwrap_or_default()),
         Some("slow") => smuggle::slow(),
+        Some("load") => load::paced::run(arguments.get(1..).unwrap_or_default()),
         Some("smuggle") => smuggle::run(arguments.get(1..).unwrap_or_default()),
         _ => {
             print!("{USAGE}");
