@@ -21,6 +21,7 @@ mod text;
 use bytes::Bytes;
 use portcullis_decision::Reason;
 use std::fmt;
+use std::sync::Arc;
 
 pub use node::{Elements, Members, NodeRef};
 
@@ -105,17 +106,37 @@ struct Node {
     children: u32,
 }
 
+/// The text of a document, shared with its [`Bytes`]: whoever slices it needs not ask again whether it is UTF-8.
+struct Text(Arc<String>);
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
 /// A document that was read strictly, with its bytes.
 pub struct Document {
+    text: Arc<String>,
+    /// The same allocation.
     bytes: Bytes,
     nodes: Vec<Node>,
 }
 
 impl Document {
-    /// Reads one document. The bytes are kept as they are.
+    /// Reads one document. The bytes are kept as they are; they are copied where others share them.
     pub fn parse(bytes: Bytes, limits: &JsonLimits) -> Result<Self, JsonFault> {
-        let nodes = reader::read(&bytes, limits)?;
-        Ok(Self { bytes, nodes })
+        if u32::try_from(bytes.len()).is_err() {
+            return Err(JsonFault { reason: Reason::PayloadTooLarge, offset: 0, detail: "document is too long" });
+        }
+        let text = String::from_utf8(bytes.into()).map_err(|error| JsonFault {
+            reason: Reason::RequestJson,
+            offset: error.utf8_error().valid_up_to(),
+            detail: "document is not utf-8",
+        })?;
+        let nodes = reader::read(&text, limits)?;
+        let text = Arc::new(text);
+        Ok(Self { bytes: Bytes::from_owner(Text(Arc::clone(&text))), text, nodes })
     }
 
     /// The bytes as received.
@@ -153,7 +174,8 @@ impl Document {
 impl fmt::Debug for Document {
     /// Shows no content: bodies reach no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Document").field("bytes", &self.bytes.len()).field("nodes", &self.nodes.len()).finish()
+        let mut shown = f.debug_struct("Document");
+        shown.field("bytes", &self.bytes.len()).field("nodes", &self.nodes.len()).finish_non_exhaustive()
     }
 }
 

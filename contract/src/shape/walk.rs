@@ -124,7 +124,16 @@ impl Shapes {
 
     /// Adds everything `id` stands for to a set.
     pub(crate) fn join(&self, set: &mut ShapeSet, id: ShapeId, certain: bool) {
-        for candidate in self.flat(id) {
+        let flat = self.flat(id);
+        if set.candidates.is_empty() {
+            // What one schema stands for has nothing twice and is not too much.
+            set.candidates.extend_from_slice(flat);
+            if !certain {
+                set.candidates.iter_mut().for_each(|candidate| candidate.certain = false);
+            }
+            return;
+        }
+        for candidate in flat {
             if set.candidates.len() >= CANDIDATES_MAX {
                 return;
             }

@@ -23,13 +23,13 @@ pub(super) struct KeyMark {
 }
 
 impl KeyMark {
-    fn bytes(self, document: &[u8]) -> &[u8] {
-        document.get(self.start as usize..self.end as usize).unwrap_or_default()
+    fn bytes(self, document: &str) -> &[u8] {
+        document.as_bytes().get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
 /// Whether two of these keys are written alike. The order of the keys is lost.
-pub(super) fn may_be_among(keys: &mut [KeyMark], document: &[u8]) -> bool {
+pub(super) fn may_be_among(keys: &mut [KeyMark], document: &str) -> bool {
     let alike = |a: &KeyMark, b: &KeyMark| a.head == b.head && a.bytes(document) == b.bytes(document);
     if keys.len() <= PAIRWISE_MEMBERS_MAX {
         let mut rest: &[KeyMark] = keys;
@@ -46,7 +46,7 @@ pub(super) fn may_be_among(keys: &mut [KeyMark], document: &[u8]) -> bool {
 }
 
 /// Where the key stands that another member of the object has, too.
-pub(super) fn find(nodes: &[Node], object: usize, document: &[u8]) -> Option<usize> {
+pub(super) fn find(nodes: &[Node], object: usize, document: &str) -> Option<usize> {
     let node = nodes.get(object).filter(|node| node.children > 1)?;
     let mut keys: SmallVec<[(Cow<'_, str>, u32); PAIRWISE_MEMBERS_MAX]> = SmallVec::new();
     let mut index = object.saturating_add(1);

@@ -53,25 +53,26 @@ impl<'a> NodeRef<'a> {
 
     /// Its bytes as received.
     pub fn raw(self) -> &'a [u8] {
-        let node = self.node();
-        self.document.bytes.get(node.start as usize..node.end as usize).unwrap_or_default()
+        self.lexeme().as_bytes()
     }
 
     /// Its bytes as text: the lexeme of a number or literal, a string with its quotes and escapes.
     pub fn lexeme(self) -> &'a str {
-        // INVARIANT: the document is UTF-8 and values start and end at ASCII bytes.
-        std::str::from_utf8(self.raw()).unwrap_or_default()
+        let node = self.node();
+        // INVARIANT: values start and end at ASCII bytes.
+        self.document.text.get(node.start as usize..node.end as usize).unwrap_or_default()
     }
 
     /// The unescaped text of a string; `None` for other kinds.
     pub fn text(self) -> Option<Cow<'a, str>> {
-        (self.kind() == JsonKind::String).then(|| text::unescape(self.raw(), self.node().escaped))
+        let node = self.node();
+        (node.kind == JsonKind::String).then(|| text::unescape(self.lexeme(), node.escaped))
     }
 
     /// The unescaped key of a member; `None` for the root and for elements.
     pub fn key(self) -> Option<Cow<'a, str>> {
         let node = self.node();
-        let quoted = self.document.bytes.get(node.key_start as usize..node.key_end as usize)?;
+        let quoted = self.document.text.get(node.key_start as usize..node.key_end as usize)?;
         (!quoted.is_empty()).then(|| text::unescape(quoted, node.key_escaped))
     }
 
@@ -142,8 +143,9 @@ impl<'a> NodeRef<'a> {
             if node.key_escaped {
                 return member.key().is_some_and(|key| key == name);
             }
-            let quoted = self.document.bytes.get(node.key_start as usize..node.key_end as usize);
-            matches!(quoted, Some([b'"', inner @ .., b'"']) if inner == name.as_bytes())
+            // Between its quotes.
+            let (start, end) = (node.key_start.saturating_add(1), node.key_end.saturating_sub(1));
+            self.document.text.as_bytes().get(start as usize..end as usize) == Some(name.as_bytes())
         })
     }
 

@@ -14,19 +14,15 @@ const BYTES_PER_VALUE: usize = 8;
 /// … but at most for so many; what has more grows.
 const FIRST_NODES_MAX: usize = 512;
 
-pub(super) fn read(bytes: &[u8], limits: &JsonLimits) -> Result<Vec<Node>, JsonFault> {
-    if u32::try_from(bytes.len()).is_err() {
-        return Err(JsonFault { reason: Reason::PayloadTooLarge, offset: 0, detail: "document is too long" });
-    }
-    let ascii = bytes.is_ascii();
-    if !ascii && let Err(error) = std::str::from_utf8(bytes) {
-        return Err(malformed(error.valid_up_to(), "document is not utf-8"));
-    }
+/// Reads a document of less than 4 GiB.
+pub(super) fn read(text: &str, limits: &JsonLimits) -> Result<Vec<Node>, JsonFault> {
+    let bytes = text.as_bytes();
     let room = (bytes.len() / BYTES_PER_VALUE).clamp(1, FIRST_NODES_MAX).min(limits.nodes_max);
     let mut reader = Reader {
+        text,
         bytes,
         limits,
-        ascii,
+        ascii: bytes.is_ascii(),
         at: 0,
         nodes: Vec::with_capacity(room),
         frame: Frame::OUTSIDE,
@@ -68,6 +64,7 @@ impl Frame {
 }
 
 struct Reader<'a> {
+    text: &'a str,
     bytes: &'a [u8],
     limits: &'a JsonLimits,
     /// Every byte is ASCII.
@@ -189,8 +186,8 @@ impl Reader<'_> {
         }
         if frame.kind == JsonKind::Object {
             let keys = self.keys.get_mut(frame.keys as usize..).unwrap_or_default();
-            if frame.irregular || duplicate::may_be_among(keys, self.bytes) {
-                let found = duplicate::find(&self.nodes, frame.index as usize, self.bytes);
+            if frame.irregular || duplicate::may_be_among(keys, self.text) {
+                let found = duplicate::find(&self.nodes, frame.index as usize, self.text);
                 found.map_or(Ok(()), |offset| Err(malformed(offset, "duplicate member")))?;
             }
             self.keys.truncate(frame.keys as usize);

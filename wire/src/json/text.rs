@@ -115,13 +115,8 @@ fn code_unit(digits: Option<&[u8]>) -> Option<u32> {
 }
 
 /// The text between the quotes of a string that [`read`] accepted.
-pub(super) fn unescape(quoted: &[u8], escaped: bool) -> Cow<'_, str> {
-    let inner = match quoted {
-        [b'"', inner @ .., b'"'] => inner,
-        _ => &[],
-    };
-    // INVARIANT: the document was checked to be UTF-8 and quotes are ASCII, so this slice is UTF-8.
-    let inner = std::str::from_utf8(inner).unwrap_or_default();
+pub(super) fn unescape(quoted: &str, escaped: bool) -> Cow<'_, str> {
+    let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
     if !escaped {
         return Cow::Borrowed(inner);
     }

@@ -190,6 +190,7 @@ impl Reader<'_> {
         let mut index = object.saturating_add(1);
         while let Some(member) = self.nodes.get(index).filter(|_| index < node.next as usize) {
             let quoted = self.bytes.get(member.key_start as usize..member.key_end as usize).unwrap_or_default();
+            let quoted = std::str::from_utf8(quoted).unwrap_or_default();
             keys.push((normal_form(text::unescape(quoted, member.key_escaped)), member.key_start));
             index = member.next as usize;
         }
