@@ -48,8 +48,12 @@ impl<'a> Part<'a> {
         self.node.values().filter(|node| self.keeps(*node)).count()
     }
 
+    /// A value inside; where nothing inside that is left out, it is whole.
     fn inner(self, node: NodeRef<'a>) -> TreeNode<'a> {
-        TreeNode::Value(Self { node, ..self })
+        let first = self.without.partition_point(|left_out| *left_out <= node.id());
+        let without = self.without.get(first..).unwrap_or_default();
+        let is_whole = without.first().is_none_or(|left_out| !node.holds(*left_out));
+        TreeNode::Value(Self { node, without: if is_whole { &[] } else { without } })
     }
 
     fn to_value(self) -> Value {

@@ -40,6 +40,11 @@ impl<'a> NodeRef<'a> {
         self.id
     }
 
+    /// Whether this id names a value inside this one.
+    pub fn holds(self, id: NodeId) -> bool {
+        self.id < id && id.0 < self.node().next
+    }
+
     /// Its kind.
     pub fn kind(self) -> JsonKind {
         self.node().kind

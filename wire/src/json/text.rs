@@ -115,11 +115,13 @@ fn code_unit(digits: Option<&[u8]>) -> Option<u32> {
 }
 
 /// The text between the quotes of a string that [`read`] accepted.
+#[inline]
 pub(super) fn unescape(quoted: &str, escaped: bool) -> Cow<'_, str> {
     let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-    if !escaped {
-        return Cow::Borrowed(inner);
-    }
+    if escaped { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
+}
+
+fn unescaped(inner: &str) -> String {
     let mut text = String::with_capacity(inner.len());
     let mut rest = inner;
     while let Some((plain, tail)) = rest.split_once('\\') {
@@ -130,5 +132,5 @@ pub(super) fn unescape(quoted: &str, escaped: bool) -> Cow<'_, str> {
         rest = tail.get(length..).unwrap_or_default();
     }
     text.push_str(rest);
-    Cow::Owned(text)
+    text
 }
