@@ -97,6 +97,13 @@ def priority():
         print("not root: other programs of this machine disturb the run")
 
 
+def unused(port):
+    """Another program's answers are not measured."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise RuntimeError(f"something else listens on {port}: another run? --base-port chooses other ports")
+
+
 def ask(port, scenario, keys, token):
     if scenario in peers.TLS:
         context = ssl.create_default_context(cafile=str(keys / "ca.pem"))

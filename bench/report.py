@@ -65,7 +65,7 @@ def cpu_table(rows):
 
 
 def latency_table(rows):
-    lines = ["| at half of its own peak | proxy | requests/s | p50 over direct, median [min–max] | p99 over direct | direct p50, p99 | wanted |", "|---|---|---|---|---|---|---|"]
+    lines = ["| latency at half of our peak (of its own where that is less) | proxy | requests/s | p50 over direct, median [min–max] | p99 over direct | direct p50, p99 | wanted |", "|---|---|---|---|---|---|---|"]
     for work, title in (("plain", "plain"), ("all", "everything on; peers: JWT HS256 + limit")):
         scenario = f"latency-{work}"
         for name in names(rows, scenario):
